@@ -1,0 +1,154 @@
+//! Names that people and certificates share: checked once, safe to print, log and sign ever after.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text cannot be the name it was meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {want}")]
+pub struct BadName {
+    text: String,
+    want: &'static str,
+}
+
+macro_rules! text_form {
+    ($name:ident, $want:literal) => {
+        impl $name {
+            /// As text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = BadName;
+            fn try_from(text: String) -> Result<Self, BadName> {
+                if Self::allows(&text) {
+                    Ok(Self(text))
+                } else {
+                    // What is refused is quoted back: without what could garble a log or a terminal, and in part.
+                    let text = text.chars().filter(|c| !c.is_control()).take(80).collect();
+                    Err(BadName { text, want: $want })
+                }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadName;
+            fn from_str(text: &str) -> Result<Self, BadName> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+/// What an agent or a key is called: 1 to 64 characters (the bound of a common name, RFC 5280 appendix A.1), letters,
+/// digits, space and `._-@:/+`, neither beginning nor ending with a space.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    fn allows(text: &str) -> bool {
+        (1..=64).contains(&text.chars().count())
+            && text.trim() == text
+            && text.chars().all(|c| c.is_alphanumeric() || " ._-@:/+".contains(c))
+    }
+}
+
+text_form!(DisplayName, "a name: 1 to 64 letters, digits, spaces or ._-@:/+");
+
+/// A host name in lower case (RFC 1123, section 2.1): labels of letters, digits and inner hyphens, at most 253
+/// characters in all.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostName(String);
+
+impl HostName {
+    fn allows(text: &str) -> bool {
+        let label = |l: &str| {
+            (1..=63).contains(&l.len())
+                && !l.starts_with('-')
+                && !l.ends_with('-')
+                && l.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        text.len() <= 253 && text.split('.').all(label)
+    }
+
+    /// Whether `pattern` covers this name: the name itself, `*.example.com` (any depth below), or `*`.
+    #[must_use]
+    pub fn matches(&self, pattern: &str) -> bool {
+        match pattern.strip_prefix('*') {
+            Some("") => true,
+            Some(tail) => tail.starts_with('.') && self.0.len() > tail.len() && self.0.ends_with(tail),
+            None => self.0 == pattern,
+        }
+    }
+}
+
+text_form!(HostName, "a host name in lower case");
+
+/// A group or role: 1 to 64 of letters, digits and `._-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GroupName(String);
+
+impl GroupName {
+    fn allows(text: &str) -> bool {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    }
+}
+
+text_form!(GroupName, "a group name: 1 to 64 letters, digits or ._-");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_names_cannot_carry_control_or_markup() {
+        for good in ["db7", "Köln 3", "a@b:c/d+e"] {
+            assert!(good.parse::<DisplayName>().is_ok(), "{good}");
+        }
+        let long = "x".repeat(65);
+        for bad in ["", " db7", "db7 ", "a\r\nb", "<script>", "${x}", "a\u{202e}b", long.as_str()] {
+            assert!(bad.parse::<DisplayName>().is_err(), "{bad:?}");
+        }
+        let shown = "a\u{1b}[31mb".parse::<DisplayName>().expect_err("a control character").to_string();
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn host_names_and_patterns() {
+        let name: HostName = "db7.eu.example.com".parse().expect("a host name");
+        for (pattern, want) in [
+            ("*", true),
+            ("*.example.com", true),
+            ("db7.eu.example.com", true),
+            ("example.com", false),
+            ("*.eu.example.org", false),
+            ("*ample.com", false),
+        ] {
+            assert_eq!(name.matches(pattern), want, "{pattern}");
+        }
+        for bad in ["", ".", "a..b", "-a", "a-", "DB7", "a_b", "*.example.com", "a b"] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+    }
+}
