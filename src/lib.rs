@@ -1,1 +1,30 @@
-//! x
+//! The agent: gives a host its identity and keeps it alive.
+//!
+//! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
+//! `trouble` · `clock`, `credential`, `facts`, `hooks`, `logging`, `master`, `outputs`, `random`, `store`, `systemd` ·
+//! `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
+
+pub mod bundle;
+pub mod check;
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod credential;
+pub mod daemon;
+mod durable;
+pub mod enrol;
+pub mod facts;
+pub mod faults;
+pub mod hooks;
+pub mod keys;
+pub mod logging;
+pub mod master;
+pub mod outputs;
+pub mod policy;
+mod random;
+pub mod state;
+pub mod status;
+pub mod store;
+pub mod systemd;
+pub mod trouble;

@@ -1,2 +1,40 @@
-//! x
-fn main() {}
+//! `gatepass`: the agent's command line.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use gatepass::cli::Cli;
+use gatepass::commands::{self, Exit};
+use gatepass::config::BadConfig;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    rustls::crypto::aws_lc_rs::default_provider().install_default().expect("nothing else installs one");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        // The thread that resolves names goes away soon: a daemon at rest is one thread.
+        .thread_keep_alive(std::time::Duration::from_millis(100))
+        .build();
+    let ended = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(commands::carry_out(cli)));
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            complain(&error);
+            exit_of(&error).into()
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is how a program says why it failed")]
+fn complain(error: &anyhow::Error) {
+    let (message, hint) = commands::last_words(error);
+    eprintln!("gatepass: error: {message}");
+    if let Some(hint) = hint {
+        eprintln!("gatepass: hint: {hint}");
+    }
+}
+
+fn exit_of(error: &anyhow::Error) -> Exit {
+    if error.is::<BadConfig>() { Exit::Usage } else { Exit::Failed }
+}

@@ -3,6 +3,7 @@
 //! Pure: nothing here reads a clock, draws a random number, touches a file or a socket. Bytes and instants come in as
 //! arguments; a value that exists is valid.
 
+pub mod clock;
 pub mod digest;
 pub mod id;
 pub mod jws;
@@ -13,6 +14,7 @@ pub mod proof;
 mod schema;
 pub mod secret;
 pub mod span;
+pub mod suggest;
 pub mod time;
 pub mod token;
 pub mod wire;

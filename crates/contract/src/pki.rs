@@ -39,6 +39,18 @@ pub enum KeyKind {
     Rsa3072,
 }
 
+impl std::str::FromStr for KeyKind {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "ecdsa-p256" => Ok(Self::EcdsaP256),
+            "ed25519" => Ok(Self::Ed25519),
+            "rsa3072" => Ok(Self::Rsa3072),
+            _ => Err("there are: ecdsa-p256, ed25519, rsa3072"),
+        }
+    }
+}
+
 impl KeyKind {
     /// The JWS algorithm (RFC 7518, 8037) keys of this kind sign with.
     #[must_use]
@@ -457,7 +469,9 @@ fn certificates(text: &str) -> Result<Vec<CertificateDer<'static>>, PkiError> {
     }
 }
 
-fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
+/// As PEM, one behind the other.
+#[must_use]
+pub fn to_pem(certificates: &[CertificateDer<'_>]) -> String {
     let line_feeds = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
     let one = |der: &CertificateDer<'_>| {
         pem::encode_config(&pem::Pem::new("CERTIFICATE", der.as_ref()), line_feeds)

@@ -22,8 +22,20 @@ pub mod path {
     pub const CREDENTIALS: &str = "/api/v1/agents/self/credentials";
     /// Heartbeats.
     pub const REPORTS: &str = "/api/v1/agents/self/reports";
-    /// API keys.
+    /// One agent (GET).
+    pub const AGENT: &str = "/api/v1/agents/{id}";
+    /// Cut one agent off (POST, no body).
+    pub const AGENT_REVOKE: &str = "/api/v1/agents/{id}/revoke";
+    /// API keys: create (POST), list (GET).
     pub const API_KEYS: &str = "/api/v1/apikeys";
+    /// One API key (GET).
+    pub const API_KEY: &str = "/api/v1/apikeys/{id}";
+    /// Refuse an API key until it is resumed (POST, no body).
+    pub const API_KEY_SUSPEND: &str = "/api/v1/apikeys/{id}/suspend";
+    /// Take a suspended API key into use again (POST, no body).
+    pub const API_KEY_RESUME: &str = "/api/v1/apikeys/{id}/resume";
+    /// Refuse an API key for good (POST, no body).
+    pub const API_KEY_REVOKE: &str = "/api/v1/apikeys/{id}/revoke";
 }
 
 /// The largest body the master reads.

@@ -1,0 +1,209 @@
+//! The master: CPU time for an issue, issues in a second, latency, memory.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use gatepass_contract::secret::ApiKey;
+use gatepass_contract::wire::admin::{Capability, CreateApiKey, CreatedApiKey, KeyKind};
+use gatepass_contract::wire::agent::Issued;
+use gatepass_contract::wire::path;
+use tempfile::TempDir;
+
+use crate::client::{self, Target};
+use crate::clock::{cpu_of_process, cpu_of_us, pause};
+use crate::figures::Figure;
+use crate::hosts::Host;
+use crate::limits::{self, Limits};
+use crate::load::{self, Volley};
+use crate::processes::{Process, command, log};
+
+/// A running master with a directory of its own, and an administrator's key to it.
+pub(crate) struct Master {
+    process: Process,
+    pub(crate) url: String,
+    pub(crate) target: Target,
+    admin: String,
+    /// Removed with it: after the process, which is declared first.
+    pub(crate) dir: TempDir,
+}
+
+impl Master {
+    /// Sets one up on embedded defaults.
+    pub(crate) fn start(program: &Path, scratch: &Path) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+        let data = dir.path().join("master");
+        let talk = dir.path().join("master.log");
+        let mut dev = command(program);
+        dev.arg("dev").arg("--dir").arg(&data).args(["--listen", "127.0.0.1:0"]);
+        let mut process = Process(dev.stdout(Stdio::piped()).stderr(log(&talk)?).spawn()?);
+        let mut line = String::new();
+        BufReader::new(process.0.stdout.take().context("no pipe")?).read_line(&mut line)?;
+        let url = line.trim().strip_prefix("listening on ").with_context(|| failed(&talk))?.to_owned();
+        let admin = std::fs::read_to_string(data.join("admin.key"))?.trim().to_owned();
+        let target = Target::pinned(&url, ApiKey::parse(&admin)?.pin())?;
+        Ok(Self { process, url, target, admin, dir })
+    }
+
+    /// A new key that agents enrol with.
+    pub(crate) fn api_key(&self, name: &str) -> Result<String> {
+        let wanted = CreateApiKey {
+            kind: KeyKind::Service,
+            name: name.parse()?,
+            description: String::new(),
+            groups: vec!["bench".parse()?],
+            capabilities: vec![Capability::AgentEnrol],
+            expires: None,
+            networks: Vec::new(),
+            uses: None,
+        };
+        let request = client::request("POST", path::API_KEYS, Some(&self.admin), &serde_json::to_vec(&wanted)?);
+        let created: CreatedApiKey = serde_json::from_slice(&load::once(&self.target, &request)?)?;
+        Ok(created.secret.reveal().to_owned())
+    }
+
+    fn resident(&self) -> Result<f64> {
+        self.process.status_memory("VmRSS")
+    }
+
+    /// Sends a series and tells what it cost both sides, in microseconds for each request.
+    fn fire(&self, requests: &[Vec<u8>]) -> Result<Run> {
+        let (server, client) = (cpu_of_process(self.process.id())?, cpu_of_us()?);
+        let volley = load::fire(&self.target, requests)?;
+        let client = cpu_of_us()?.saturating_sub(client);
+        let server = cpu_of_process(self.process.id())?.saturating_sub(server);
+        let each = |all: Duration| all.as_secs_f64() * 1e6 / count(requests);
+        Ok(Run { server: each(server), client: each(client), rate: count(requests) / volley.wall.as_secs_f64(), volley })
+    }
+}
+
+fn failed(talk: &Path) -> String {
+    format!("the master did not start: {}", std::fs::read_to_string(talk).unwrap_or_default())
+}
+
+fn count(requests: &[Vec<u8>]) -> f64 {
+    u32::try_from(requests.len()).map_or(f64::INFINITY, f64::from)
+}
+
+/// One measured series.
+struct Run {
+    server: f64,
+    client: f64,
+    rate: f64,
+    volley: Volley,
+}
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) rounds: usize,
+    pub(crate) requests: usize,
+    /// Issuances in all, for the memory; the first two are always 5,000 and 10,000.
+    pub(crate) flat_until: Option<usize>,
+}
+
+/// One round: the limits, an enrolment each for many hosts, a renewal for each of them.
+struct Round {
+    limits: Limits,
+    enrolments: Run,
+    renewals: Run,
+}
+
+/// Issues, and beside them what the limits are made of.
+pub(crate) fn issues(program: &Path, scratch: &Path, extent: Extent) -> Result<(Vec<Figure>, Vec<Figure>)> {
+    let master = Master::start(program, scratch)?;
+    let api_key = master.api_key("bench")?;
+    let sample = Host::new(0)?.enrolment(&api_key)?;
+    let answer = load::once(&master.target, &sample)?;
+    let mut bench = limits::Bench::prepare(master.dir.path(), sample.len(), answer.len())?;
+    // Not counted: the first connections find cold caches on both sides.
+    round(&master, &api_key, &mut bench, extent.requests / 4)?;
+    let rounds: Result<Vec<_>> =
+        (0..extent.rounds).map(|_| round(&master, &api_key, &mut bench, extent.requests)).collect();
+    let rounds = rounds?;
+    let limits: Vec<_> = rounds.iter().map(|round| round.limits).collect();
+    Ok((issue_figures(&rounds), limits::figures(&limits)))
+}
+
+fn round(master: &Master, api_key: &str, bench: &mut limits::Bench, requests: usize) -> Result<Round> {
+    let limits = bench.round()?;
+    let (hosts, next) = (Host::several(requests)?, Host::several(requests)?);
+    let first: Vec<_> = hosts.iter().map(|host| host.enrolment(api_key)).collect::<Result<_>>()?;
+    let enrolments = master.fire(&first)?;
+    let renewal = |((host, next), body): ((&Host, &Host), &Vec<u8>)| {
+        host.renewal(&serde_json::from_slice::<Issued>(body)?, next)
+    };
+    let second: Vec<_> =
+        hosts.iter().zip(&next).zip(&enrolments.volley.bodies).map(renewal).collect::<Result<_>>()?;
+    let renewals = master.fire(&second)?;
+    Ok(Round { limits, enrolments, renewals })
+}
+
+fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
+    let each = |of: fn(&Round) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
+    let latency = |percent| rounds.iter().map(|r| r.enrolments.volley.percentile(percent).as_secs_f64() * 1e3).collect();
+    vec![
+        Figure::new("enrol.cpu", "enrolment, CPU of the master", "us", each(|r| r.enrolments.server))
+            .limit(each(|r| r.limits.enrolment()))
+            .at_most(400.0)
+            .aim(300.0),
+        Figure::new("enrol.ratio", "enrolment, times the limit", "x", each(|r| r.enrolments.server / r.limits.enrolment()))
+            .at_most(2.5),
+        Figure::new("renew.cpu", "renewal with a new key, CPU of the master", "us", each(|r| r.renewals.server))
+            .limit(each(|r| r.limits.renewal()))
+            .at_most(360.0),
+        Figure::new("enrol.rate", "enrolments, client on the same cores", "/s", each(|r| r.enrolments.rate))
+            .limit(each(|r| best_rate(&r.enrolments, r.limits.enrolment())))
+            .at_least(2500.0),
+        Figure::new("renew.rate", "renewals, client on the same cores", "/s", each(|r| r.renewals.rate))
+            .limit(each(|r| best_rate(&r.renewals, r.limits.renewal()))),
+        Figure::new("enrol.p50", "enrolment, median at 16 connections", "ms", latency(50)),
+        Figure::new("enrol.p99", "enrolment, p99 at 16 connections", "ms", latency(99)).at_most(30.0),
+        Figure::new("client.cpu", "enrolment, CPU of the load client", "us", each(|r| r.enrolments.client)),
+    ]
+}
+
+/// Every core busy with nothing but this client and the limit.
+fn best_rate(run: &Run, limit: f64) -> f64 {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    f64::from(cores) * 1e6 / (run.client + limit)
+}
+
+/// Memory of a master of its own: idle, and as it issues.
+pub(crate) fn memory(program: &Path, scratch: &Path, extent: Extent) -> Result<Vec<Figure>> {
+    let master = Master::start(program, scratch)?;
+    let api_key = master.api_key("bench")?;
+    pause(Duration::from_secs(1));
+    let idle = master.resident()?;
+    let mut after = |issuances: usize| {
+        enrol(&master, &api_key, issuances)?;
+        master.resident()
+    };
+    let (few, many) = (after(5_000)?, after(5_000)?);
+    let mut figures = vec![
+        Figure::new("master.idle", "master idle, resident", "MB", vec![idle]).at_most(10.0),
+        Figure::new("master.loaded", "master after 10,000 issuances, resident", "MB", vec![many]).at_most(24.0).aim(16.0),
+    ];
+    if let Some(all) = extent.flat_until {
+        let most = after(all - 10_000)?;
+        let growth = Figure::new("master.growth", "its growth from 5,000 to 50,000", "MB", vec![most - few]);
+        figures.push(growth.at_most(1.0));
+    }
+    let peak = master.process.status_memory("VmHWM")?;
+    figures.push(Figure::new("master.peak", "its peak", "MB", vec![peak]));
+    Ok(figures)
+}
+
+/// In portions, so that the requests of all of them need not be in memory at once.
+fn enrol(master: &Master, api_key: &str, mut left: usize) -> Result<()> {
+    while left > 0 {
+        let portion = left.min(2_500);
+        let requests: Vec<_> =
+            Host::several(portion)?.iter().map(|host| host.enrolment(api_key)).collect::<Result<_>>()?;
+        load::fire(&master.target, &requests)?;
+        left -= portion;
+    }
+    Ok(())
+}

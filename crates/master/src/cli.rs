@@ -1,0 +1,145 @@
+//! The command line: what can be asked of `gatepass-master`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use gatepass_contract::name::HostName;
+
+use crate::config::{Lifetime, ServerName};
+
+/// The server that agents enrol with: API keys in, living certificates and tokens out.
+#[derive(Debug, Parser)]
+#[command(name = "gatepass-master", version, max_term_width = 100, after_help = FIRST_STEPS)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const FIRST_STEPS: &str = "To try it out: gatepass-master dev\n\
+    Exit codes: 0 done, 1 failed, 2 usage, 3 try again later, 4 a person must act";
+
+/// Where a master lives when nothing else is said.
+pub const DEFAULT_DIR: &str = "/var/lib/gatepass-master";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set up a master: its directory, CA, token key, configuration and first administrator API key
+    Init(InitArguments),
+    /// Serve agents and administrators
+    Serve(ServeArguments),
+    /// Set up a master in a directory if need be, and serve from there: for trying out
+    Dev(DevArguments),
+    /// Print the `OpenAPI` document of the REST interface
+    Openapi,
+    /// Read the audit records
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which one
+        shell: Shell,
+    },
+}
+
+/// Where the master lives.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// The master's directory
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, env = "GATEPASS_MASTER_DIR")]
+    pub dir: PathBuf,
+}
+
+/// How long what it issues is good.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Lifetimes {
+    /// How long certificates are good, like 7d or 90s
+    #[arg(long, value_name = "TIME")]
+    pub lifetime: Option<Lifetime>,
+    /// How long tokens are good, like 1h
+    #[arg(long, value_name = "TIME")]
+    pub token_lifetime: Option<Lifetime>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The directory to make
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// What agents will call it: a host name or an IP address; may be given several times
+    #[arg(long = "name", value_name = "NAME", required = true)]
+    pub names: Vec<ServerName>,
+    /// Where it will listen
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// The authority in the agents' SPIFFE ids
+    #[arg(long, value_name = "NAME")]
+    pub trust_domain: Option<HostName>,
+    /// How long what it issues is good.
+    #[command(flatten)]
+    pub lifetimes: Lifetimes,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where the master lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// Where to listen, instead of what the configuration says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `dev`
+#[derive(Debug, Args)]
+pub struct DevArguments {
+    /// The directory to make or to go on with
+    #[arg(long, value_name = "DIR", default_value = "gatepass-dev")]
+    pub dir: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:31116")]
+    pub listen: SocketAddr,
+    /// How long what it issues is good.
+    #[command(flatten)]
+    pub lifetimes: Lifetimes,
+}
+
+/// `audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Print every record as a line of JSON, oldest first
+    Export(Place),
+    /// Follow the chain of hashes; names the first record that does not fit
+    Verify(Place),
+}
+
+/// `config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration file
+    Validate {
+        /// The file
+        file: PathBuf,
+    },
+    /// Print the configuration in effect, defaults included
+    Show(Place),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,573 @@
+//! `master.toml`: every key has a default, unknown ones are refused with the nearest known one.
+//!
+//! Only `main`, `cli` and `init` import this module; every other one is handed its own typed piece.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use gatepass_contract::clock::ClockTolerance;
+use gatepass_contract::name::HostName;
+use gatepass_contract::pki::KeyKind;
+use gatepass_contract::span::Span;
+use gatepass_contract::suggest::nearest_key;
+use gatepass_contract::wire::MAX_REQUEST_BYTES;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::admission::Capacity;
+use crate::domain::apikey::ExpiryPolicy;
+use crate::domain::profile;
+use crate::http::{BodyLimits, Policy};
+use crate::server;
+
+/// The port agents expect.
+pub const PORT: u16 = 31116;
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where connections are accepted.
+    pub listen: SocketAddr,
+    /// What agents call the master; the names in its certificate.
+    pub names: Vec<ServerName>,
+    /// `iss` of the tokens; `https://` and the first name where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The authority of the agents' SPIFFE ids.
+    pub trust_domain: HostName,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that answer requests.
+    pub workers: Workers,
+    /// `[profile]`
+    pub profile: Profile,
+    /// `[keys]`
+    pub keys: Keys,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[reports]`
+    pub reports: Reports,
+    /// `[metrics]`
+    pub metrics: Metrics,
+    /// `[log]`
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), PORT),
+            names: vec![ServerName::Host("localhost".parse().expect("a host name"))],
+            issuer: None,
+            trust_domain: "gatepass".parse().expect("a host name"),
+            trusted_proxies: Vec::new(),
+            workers: Workers(2),
+            profile: Profile::default(),
+            keys: Keys::default(),
+            limits: Limits::default(),
+            reports: Reports::default(),
+            metrics: Metrics::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// A host name or an IP address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ServerName {
+    /// Lower case.
+    Host(HostName),
+    /// IPv4 or IPv6.
+    Address(IpAddr),
+}
+
+impl FromStr for ServerName {
+    type Err = <HostName as FromStr>::Err;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::Address).or_else(|_| text.parse().map(Self::Host))
+    }
+}
+
+impl TryFrom<String> for ServerName {
+    type Error = <HostName as FromStr>::Err;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ServerName> for String {
+    fn from(name: ServerName) -> Self {
+        match name {
+            ServerName::Host(host) => host.into(),
+            ServerName::Address(address) => address.to_string(),
+        }
+    }
+}
+
+/// As it stands in a URL: IPv6 addresses in brackets.
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => host.fmt(f),
+            Self::Address(IpAddr::V4(address)) => address.fmt(f),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// How many threads: at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize", into = "usize")]
+pub struct Workers(usize);
+
+impl TryFrom<usize> for Workers {
+    type Error = &'static str;
+    fn try_from(count: usize) -> Result<Self, &'static str> {
+        if (1..=256).contains(&count) { Ok(Self(count)) } else { Err("there are 1 to 256 workers") }
+    }
+}
+
+impl From<Workers> for usize {
+    fn from(workers: Workers) -> Self {
+        workers.0
+    }
+}
+
+/// `[profile]`: what the master puts into certificates and tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// How long a certificate is good.
+    pub lifetime: Lifetime,
+    /// How long a token is good.
+    pub token_lifetime: Lifetime,
+    /// How long before its making a certificate begins to be good.
+    pub backdate: Span,
+    /// For how long an ended certificate still renews.
+    pub grace: Span,
+    /// Host names granted to whoever claims them.
+    pub host_names: Vec<String>,
+    /// Addresses granted to whoever claims them.
+    pub networks: Vec<IpNet>,
+    /// `aud` of the tokens.
+    pub audience: Vec<String>,
+    /// The kind of the key that signs tokens; read when the master is set up.
+    pub jwt_algorithm: JwtAlgorithm,
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self {
+            lifetime: Lifetime(days(7)),
+            token_lifetime: Lifetime(Span::from_secs(3600)),
+            backdate: Span::from_secs(60),
+            grace: days(30),
+            host_names: Vec::new(),
+            networks: Vec::new(),
+            audience: vec!["gatepass".to_owned()],
+            jwt_algorithm: JwtAlgorithm::Es256,
+        }
+    }
+}
+
+/// How long a credential is good: at least ten seconds, or nobody could renew it in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Span", into = "Span")]
+pub struct Lifetime(Span);
+
+impl TryFrom<Span> for Lifetime {
+    type Error = &'static str;
+    fn try_from(span: Span) -> Result<Self, &'static str> {
+        let sensible = Duration::from_secs(10)..=days(10 * 365).duration();
+        if sensible.contains(&span.duration()) { Ok(Self(span)) } else { Err("a lifetime is 10s to 10y") }
+    }
+}
+
+impl From<Lifetime> for Span {
+    fn from(lifetime: Lifetime) -> Self {
+        lifetime.0
+    }
+}
+
+impl FromStr for Lifetime {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span: Span =
+            text.parse().map_err(|error: gatepass_contract::span::NotASpan| error.to_string())?;
+        Self::try_from(span).map_err(str::to_owned)
+    }
+}
+
+/// How tokens are signed (RFC 7518, 8037).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JwtAlgorithm {
+    /// ECDSA on P-256.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSA, 3072 bits.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl From<JwtAlgorithm> for KeyKind {
+    fn from(algorithm: JwtAlgorithm) -> Self {
+        match algorithm {
+            JwtAlgorithm::Es256 => Self::EcdsaP256,
+            JwtAlgorithm::EdDsa => Self::Ed25519,
+            JwtAlgorithm::Rs256 => Self::Rsa3072,
+        }
+    }
+}
+
+/// `[keys]`: how long API keys live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Keys {
+    /// Where whoever creates one names no end.
+    pub default_expiry: Span,
+    /// Whether a key may be made that never expires.
+    pub allow_never: bool,
+    /// How long before its end a key counts as expiring.
+    pub advance_notice: Span,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self { default_expiry: days(365), allow_never: false, advance_notice: days(5) }
+    }
+}
+
+/// `[limits]`: bounds on what strangers can make the master hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: u32,
+    /// Certificates signed at once.
+    pub issuing: usize,
+    /// Requests that wait for that.
+    pub queue: usize,
+    /// For a TLS handshake.
+    pub handshake_timeout: Span,
+    /// For a request's head.
+    pub header_timeout: Span,
+    /// For a request's body.
+    pub body_timeout: Span,
+    /// Without anything moving on a connection.
+    pub idle_timeout: Span,
+    /// The largest request body.
+    pub request_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            issuing: 64,
+            queue: 1024,
+            handshake_timeout: Span::from_secs(10),
+            header_timeout: Span::from_secs(10),
+            body_timeout: Span::from_secs(10),
+            idle_timeout: Span::from_secs(60),
+            request_bytes: MAX_REQUEST_BYTES,
+        }
+    }
+}
+
+/// `[reports]`: how often agents report, and when their clocks are worth a word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reports {
+    /// The time between two reports of an agent.
+    pub every: Span,
+    /// A clock that is off by more is warned of.
+    pub clock_warn: Span,
+    /// A clock that is off by more is alarming.
+    pub clock_critical: Span,
+}
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self {
+            every: Span::from_secs(15 * 60),
+            clock_warn: Span::from_secs(5),
+            clock_critical: Span::from_secs(60),
+        }
+    }
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Who may read `/metrics`.
+    pub networks: Vec<IpNet>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let loopback = ["127.0.0.0/8", "::1/128"];
+        Self { networks: loopback.map(|network| network.parse().expect("a network")).into() }
+    }
+}
+
+/// `[log]`: on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: LogLevel,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, level: LogLevel::Info }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// From which severity on events are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What needs a person.
+    Error,
+    /// What may.
+    Warn,
+    /// Changes of state, refusals.
+    Info,
+    /// Every request.
+    Debug,
+    /// What libraries say, too.
+    Trace,
+}
+
+const fn days(count: u64) -> Span {
+    Span::from_secs(count * 86_400)
+}
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Missing, or not readable for this user.
+    #[error("{path} cannot be read")]
+    Read {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not what the file may hold.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: String,
+        /// With line and column.
+        message: String,
+        /// A key that may have been meant.
+        meant: Option<String>,
+    },
+    /// Each value is fine, together they are not.
+    #[error("{path}: {0}", .message)]
+    Together {
+        /// The file.
+        path: String,
+        /// What does not fit.
+        message: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads the file.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let shown = || path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: shown(), source })?;
+        Self::parse(&text, &shown())
+    }
+
+    /// Reads the file's content; `path` is for the messages.
+    pub fn parse(text: &str, path: &str) -> Result<Self, ConfigError> {
+        let path = path.to_owned();
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::Parse {
+            path: path.clone(),
+            message: error.to_string().trim_end().to_owned(),
+            meant: nearest_key(error.message()),
+        })?;
+        match config.contradiction() {
+            Some(message) => Err(ConfigError::Together { path, message }),
+            None => Ok(config),
+        }
+    }
+
+    fn contradiction(&self) -> Option<&'static str> {
+        if self.names.is_empty() {
+            Some("`names` needs at least one name, agents must call the master something")
+        } else if self.limits.connections == 0 || self.limits.issuing == 0 {
+            Some("`limits.connections` and `limits.issuing` are at least 1")
+        } else if self.reports.clock_warn > self.reports.clock_critical {
+            Some("`reports.clock_warn` is larger than `reports.clock_critical`")
+        } else if self.reports.every < Span::from_secs(1) {
+            Some("`reports.every` is at least 1s")
+        } else {
+            None
+        }
+    }
+
+    /// As a file: what differs from the defaults, and always what is particular to this master.
+    #[must_use]
+    pub fn to_file_content(&self) -> String {
+        let table = |config: &Self| toml::Table::try_from(config).expect("a configuration can be written");
+        let mut own = table(self);
+        without_defaults(&mut own, &table(&Self { names: Vec::new(), ..Self::default() }));
+        own.insert("listen".to_owned(), self.listen.to_string().into());
+        own.insert("trust_domain".to_owned(), self.trust_domain.as_str().into());
+        own.insert("issuer".to_owned(), self.issuer().into());
+        format!("{HEAD}{own}")
+    }
+
+    /// `iss` of the tokens.
+    #[must_use]
+    pub fn issuer(&self) -> String {
+        self.issuer.clone().unwrap_or_else(|| format!("https://{}", self.names[0]))
+    }
+
+    /// The address people and agents type.
+    #[must_use]
+    pub fn url(&self, port: u16) -> String {
+        format!("https://{}:{port}", self.names[0])
+    }
+
+    /// What the certificates' and tokens' content is decided by.
+    #[must_use]
+    pub fn profile(&self) -> profile::Profile {
+        let own = &self.profile;
+        profile::Profile {
+            trust_domain: self.trust_domain.clone(),
+            issuer: self.issuer(),
+            audience: own.audience.clone(),
+            lifetime: own.lifetime.0.duration(),
+            token_lifetime: own.token_lifetime.0.duration(),
+            backdate: own.backdate.duration(),
+            grace: own.grace.duration(),
+            host_names: own.host_names.clone(),
+            networks: own.networks.clone(),
+        }
+    }
+
+    /// The server's piece.
+    #[must_use]
+    pub fn server_limits(&self) -> server::Limits {
+        server::Limits {
+            connections: self.limits.connections,
+            handshake: self.limits.handshake_timeout.duration(),
+            header: self.limits.header_timeout.duration(),
+            idle: self.limits.idle_timeout.duration(),
+            drain: DRAIN,
+        }
+    }
+
+    /// The interface's piece.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        Policy {
+            profile: self.profile(),
+            key_expiry: ExpiryPolicy {
+                default: self.keys.default_expiry.duration(),
+                never: self.keys.allow_never,
+            },
+            advance_notice: self.keys.advance_notice.duration(),
+            clock_tolerance: ClockTolerance {
+                warn: self.reports.clock_warn.duration(),
+                critical: self.reports.clock_critical.duration(),
+            },
+            report_every: self.reports.every.duration(),
+            body: BodyLimits { bytes: self.limits.request_bytes, time: self.limits.body_timeout.duration() },
+            trusted_proxies: self.trusted_proxies.clone(),
+            metrics_networks: self.metrics.networks.clone(),
+        }
+    }
+
+    /// The gate's piece.
+    #[must_use]
+    pub const fn capacity(&self) -> Capacity {
+        Capacity { issuing: self.limits.issuing, waiting: self.limits.queue }
+    }
+}
+
+const HEAD: &str = "# A Gatepass master. Keys that are not here have their defaults;\n\
+    # `gatepass-master config show` prints them all, master.toml.example explains them.\n\n";
+
+fn without_defaults(table: &mut toml::Table, defaults: &toml::Table) {
+    table.retain(|key, value| {
+        let default = defaults.get(key);
+        if let (toml::Value::Table(inner), Some(toml::Value::Table(default))) = (&mut *value, default) {
+            without_defaults(inner, default);
+            return !inner.is_empty();
+        }
+        default != Some(&*value)
+    });
+}
+
+/// For what is under way when the master is told to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../packaging/master.toml.example");
+
+    #[test]
+    fn the_example_names_every_key_with_its_default() {
+        let example = Config::parse(EXAMPLE, "example").expect("the example is valid");
+        let default = Config::default();
+        assert_eq!(example.issuer(), default.issuer());
+        assert_eq!(Config { issuer: None, ..example }, default);
+        let written = toml::to_string(&default).expect("defaults can be written");
+        for key in written.lines().filter(|line| !line.is_empty()) {
+            let key = key.split(" =").next().expect("a first part");
+            assert!(EXAMPLE.lines().any(|line| line.starts_with(key)), "{key} is not in the example");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_what_was_meant_suggested() {
+        for (text, want, meant) in [
+            ("lisen = \"[::]:1\"", "unknown field `lisen`", Some("listen")),
+            ("[profile]\nlifetme = \"7d\"", "unknown field `lifetme`", Some("lifetime")),
+            ("[profile]\nlifetime = 7", "invalid type", None),
+            ("[profile]\nlifetime = \"7\"", "is not a duration", None),
+            ("[profile]\nlifetime = \"1s\"", "a lifetime is 10s to 10y", None),
+            ("names = [\"UPPER\"]", "is not a host name", None),
+            ("names = []", "at least one name", None),
+            ("workers = 0", "1 to 256", None),
+            ("[reports]\nclock_warn = \"2min\"", "larger than", None),
+        ] {
+            let error = Config::parse(text, "master.toml").expect_err(text);
+            assert!(error.to_string().contains(want), "{text}: {error}");
+            let got = if let ConfigError::Parse { meant, .. } = &error { meant.as_deref() } else { None };
+            assert_eq!(got, meant, "{text}");
+        }
+    }
+}

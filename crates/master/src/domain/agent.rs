@@ -1,0 +1,345 @@
+//! Agents and their credentials: who may renew, with what, and how their clocks stand.
+//!
+//! Invariant: of an agent's generations, those before the latest one seen in use are dead; the one in use and every
+//! later one still work, so that an answer lost on the way never locks an agent out.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use gatepass_contract::id::{AgentId, KeyId};
+use gatepass_contract::name::{DisplayName, GroupName};
+use gatepass_contract::pki::{self, PublicKey, Thumbprint};
+use gatepass_contract::time::{Agreement, UnixTime, Validity};
+use gatepass_contract::wire::admin::{AgentState, AgentView, Capability, ClockStanding};
+use gatepass_contract::wire::agent::{ClockReport, Facts, HookResult};
+use rustls_pki_types::CertificateDer;
+
+use super::apikey::ApiKeyRecord;
+use super::refusal::Refusal;
+
+/// An agent as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentRecord {
+    /// Who it is.
+    pub id: AgentId,
+    /// What it is called.
+    pub name: DisplayName,
+    /// What people did to it.
+    pub state: AgentState,
+    /// The groups of the key it enrolled with.
+    pub groups: Vec<GroupName>,
+    /// The latest generation issued to it.
+    pub generation: u64,
+    /// The latest generation seen in a valid proof.
+    pub confirmed: u64,
+    /// When its latest certificate ends.
+    pub not_after: UnixTime,
+    /// When it enrolled.
+    pub enrolled: UnixTime,
+    /// With which API key.
+    pub enrolled_with: KeyId,
+    /// When it was last heard of.
+    pub last_seen: UnixTime,
+    /// From where.
+    pub from: IpAddr,
+    /// What it says about its host.
+    pub facts: Facts,
+    /// What it says about its clock.
+    pub clock: ClockReport,
+    /// What that amounted to when it was said.
+    pub clock_standing: ClockStanding,
+    /// How its hooks went.
+    pub hooks: Vec<HookResult>,
+}
+
+/// One generation issued to an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialRecord {
+    /// Whose.
+    pub agent: AgentId,
+    /// Which.
+    pub generation: u64,
+    /// The agent's key; proofs are verified with it.
+    pub key: PublicKey,
+    /// The leaf and the issuing certificate.
+    pub chain: [CertificateDer<'static>; 2],
+    /// When the leaf is good.
+    pub validity: Validity,
+    /// When the agent is to make a new key.
+    pub rekey_at: UnixTime,
+}
+
+/// A certificate that is signed and not yet anybody's: the store records it, or drops it for one issued before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate {
+    /// The key it certifies.
+    pub key: PublicKey,
+    /// The leaf and the issuing certificate.
+    pub chain: [CertificateDer<'static>; 2],
+    /// The issuing key.
+    pub issuer: Thumbprint,
+    /// When the leaf is good.
+    pub validity: Validity,
+}
+
+impl CredentialRecord {
+    /// The chain in PEM, leaf first.
+    #[must_use]
+    pub fn chain_pem(&self) -> String {
+        pki::to_pem(&self.chain)
+    }
+}
+
+impl AgentRecord {
+    /// As administrators and the agent itself may see it.
+    #[must_use]
+    pub fn view(&self) -> AgentView {
+        AgentView {
+            id: self.id,
+            name: self.name.clone(),
+            state: self.state,
+            groups: self.groups.clone(),
+            generation: self.generation,
+            confirmed: self.confirmed,
+            not_after: self.not_after,
+            enrolled: self.enrolled,
+            enrolled_with: self.enrolled_with,
+            last_seen: self.last_seen,
+            from: self.from,
+            facts: self.facts.clone(),
+            clock: self.clock,
+            clock_standing: self.clock_standing,
+            hooks: self.hooks.clone(),
+        }
+    }
+
+    /// Whether it is neither revoked nor gone.
+    pub const fn is_active(&self) -> Result<(), Refusal> {
+        match self.state {
+            AgentState::Active => Ok(()),
+            AgentState::Revoked => Err(Refusal::AgentRevoked),
+            AgentState::Deregistered => Err(Refusal::AgentGone),
+        }
+    }
+
+    /// Whether a proof made with that generation's key speaks for it.
+    pub fn accepts(&self, generation: u64) -> Result<(), Refusal> {
+        self.is_active()?;
+        if generation >= self.confirmed {
+            Ok(())
+        } else {
+            Err(Refusal::Superseded { generation, confirmed: self.confirmed })
+        }
+    }
+}
+
+/// What people do to an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// It says good-bye.
+    Deregister,
+    /// An administrator cuts it off.
+    Revoke,
+}
+
+/// A change the agent's state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the agent is {state} already")]
+pub struct IllegalMove {
+    /// What it is.
+    pub state: AgentState,
+    /// What was asked.
+    pub event: AgentEvent,
+}
+
+/// The state after `event`. There is no way back to `Active`; who left can still be cut off for good.
+pub fn apply(state: AgentState, event: AgentEvent) -> Result<AgentState, IllegalMove> {
+    match (state, event) {
+        (AgentState::Active, AgentEvent::Deregister) => Ok(AgentState::Deregistered),
+        (AgentState::Active | AgentState::Deregistered, AgentEvent::Revoke) => Ok(AgentState::Revoked),
+        (state, event) => Err(IllegalMove { state, event }),
+    }
+}
+
+/// What an enrolment comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enrolment {
+    /// A new agent.
+    New,
+    /// The answer was lost: the same agent, generation and certificate once more, and no use of the key.
+    Again,
+    /// Nothing.
+    Refused(Refusal),
+}
+
+/// Decides an enrolment. `known`: who holds the public key in the request already.
+#[must_use]
+pub fn enrolment(
+    by: &ApiKeyRecord,
+    known: Option<(&AgentRecord, &CredentialRecord)>,
+    from: IpAddr,
+    now: UnixTime,
+) -> Enrolment {
+    let decided = by.allows(Capability::AgentEnrol, from, now).and_then(|()| match known {
+        None => by.has_use_left().map(|()| Enrolment::New),
+        Some((agent, held)) => enrolled_before(by, agent, held, now).map(|()| Enrolment::Again),
+    });
+    decided.unwrap_or_else(Enrolment::Refused)
+}
+
+fn enrolled_before(
+    by: &ApiKeyRecord,
+    agent: &AgentRecord,
+    held: &CredentialRecord,
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    if agent.enrolled_with != by.id {
+        return Err(Refusal::KeyInUse);
+    }
+    agent.accepts(held.generation)?;
+    unspent(held, now)
+}
+
+/// What a call for credentials comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// The next generation; `late`: when the credential that asked for it had ended, if it had.
+    Next {
+        /// The end of the credential that made the proof.
+        late: Option<UnixTime>,
+    },
+    /// The same certificate with a fresh token.
+    Again,
+    /// Nothing.
+    Refused(Refusal),
+}
+
+/// A call for credentials whose proof was verified.
+#[derive(Debug, Clone, Copy)]
+pub struct RenewalCall<'a> {
+    /// Who asks.
+    pub agent: &'a AgentRecord,
+    /// With whose key the proof was made.
+    pub proof: &'a CredentialRecord,
+    /// Who holds the public key in the request already.
+    pub known: Option<&'a CredentialRecord>,
+    /// What the host says about itself now.
+    pub facts: &'a Facts,
+}
+
+/// Decides a call for credentials. `grace`: for how long a credential that has ended still renews.
+#[must_use]
+pub fn renewal(call: RenewalCall<'_>, now: UnixTime, grace: Duration) -> Renewal {
+    renew(call, now, grace).unwrap_or_else(Renewal::Refused)
+}
+
+fn renew(call: RenewalCall<'_>, now: UnixTime, grace: Duration) -> Result<Renewal, Refusal> {
+    call.agent.accepts(call.proof.generation)?;
+    let late = lateness(call, now, grace)?;
+    match call.known {
+        None => Ok(Renewal::Next { late }),
+        Some(known) if known.agent != call.agent.id => Err(Refusal::KeyInUse),
+        // The proof confirms its own generation: what came before that is dead, whatever was confirmed until now.
+        Some(known) if known.generation < call.proof.generation => {
+            Err(Refusal::Superseded { generation: known.generation, confirmed: call.proof.generation })
+        }
+        Some(known) => unspent(known, now).map(|()| Renewal::Again),
+    }
+}
+
+/// When the credential ended, if it has; refused where that is too long ago, or the host is another one now.
+fn lateness(call: RenewalCall<'_>, now: UnixTime, grace: Duration) -> Result<Option<UnixTime>, Refusal> {
+    let expired = call.proof.validity.until();
+    if now < expired {
+        Ok(None)
+    } else if now > expired + grace {
+        Err(Refusal::GraceOver { expired })
+    } else if call.facts.machine != call.agent.facts.machine {
+        Err(Refusal::HostChanged { expired })
+    } else {
+        Ok(Some(expired))
+    }
+}
+
+fn unspent(held: &CredentialRecord, now: UnixTime) -> Result<(), Refusal> {
+    let expired = held.validity.until();
+    if now < expired { Ok(()) } else { Err(Refusal::KeySpent { expired }) }
+}
+
+/// How far an agent's clock may be off before somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockTolerance {
+    /// Up to here it agrees.
+    pub warn: Duration,
+    /// Beyond this it is off by far.
+    pub critical: Duration,
+    /// Over a longer round trip no agreement is claimed.
+    pub round_trip: Duration,
+}
+
+impl Default for ClockTolerance {
+    fn default() -> Self {
+        Self {
+            warn: Duration::from_secs(5),
+            critical: Duration::from_mins(1),
+            round_trip: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a report about a clock amounts to. What is certain beyond doubt is said even over a slow network.
+#[must_use]
+pub fn clock_standing(clock: &ClockReport, tolerance: ClockTolerance) -> ClockStanding {
+    let (warn, critical) = (clock.skew.agreement(tolerance.warn), clock.skew.agreement(tolerance.critical));
+    if matches!(critical, Agreement::Drift { .. }) {
+        ClockStanding::Critical
+    } else if matches!(warn, Agreement::Drift { .. }) {
+        ClockStanding::Warn
+    } else if matches!(warn, Agreement::Agree) && clock.skew.round_trip() <= tolerance.round_trip {
+        ClockStanding::Agree
+    } else {
+        ClockStanding::Unsure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gatepass_contract::time::Skew;
+
+    #[test]
+    fn agreement_is_not_claimed_over_a_slow_network_and_drift_only_where_it_is_certain() {
+        for (ahead, doubt, want) in [
+            (0, 10, ClockStanding::Agree),
+            (-4_900, 100, ClockStanding::Agree),
+            (4_990, 20, ClockStanding::Unsure),
+            (0, 1_000, ClockStanding::Agree),
+            (0, 1_001, ClockStanding::Unsure),
+            (-6_000, 10, ClockStanding::Warn),
+            (30_000, 2_000, ClockStanding::Warn),
+            (59_995, 10, ClockStanding::Warn),
+            (60_011, 10, ClockStanding::Critical),
+            (i64::MIN, 5_000, ClockStanding::Critical),
+            (0, 90_000, ClockStanding::Unsure),
+        ] {
+            let clock = ClockReport { local: UnixTime(0), skew: Skew { ahead, doubt }, steps: 0 };
+            assert_eq!(clock_standing(&clock, ClockTolerance::default()), want, "{ahead} ± {doubt}");
+        }
+    }
+
+    #[test]
+    fn there_is_no_way_back_to_active() {
+        use AgentEvent::{Deregister, Revoke};
+        use AgentState::{Active, Deregistered, Revoked};
+        for (state, event, want) in [
+            (Active, Deregister, Some(Deregistered)),
+            (Active, Revoke, Some(Revoked)),
+            (Deregistered, Deregister, None),
+            (Deregistered, Revoke, Some(Revoked)),
+            (Revoked, Deregister, None),
+            (Revoked, Revoke, None),
+        ] {
+            assert_eq!(apply(state, event), want.ok_or(IllegalMove { state, event }));
+        }
+    }
+}

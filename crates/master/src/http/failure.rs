@@ -1,0 +1,182 @@
+//! Every answer that is not a success: what the caller may know, and beside it what the log and the audit need.
+//!
+//! Invariant: what a stranger can tell apart are codes. The text of a code that covers several reasons is always the same.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use gatepass_contract::wire::Code;
+
+use crate::domain::Refusal;
+use crate::domain::audit::{Action, Actor, Subject};
+use crate::store::StoreError;
+
+/// Why a request is not carried out.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    /// For the caller's program.
+    pub(crate) code: Code,
+    /// For the person behind it.
+    pub(crate) detail: Cow<'static, str>,
+    /// For the log and the audit alone.
+    pub(crate) reason: Cow<'static, str>,
+    /// When to come back, if that is known.
+    pub(crate) retry_after: Option<Duration>,
+    /// What the audit is to hold of it.
+    pub(crate) trail: Trail,
+}
+
+/// What the audit holds of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trail {
+    /// Nothing: whoever asked has not even tried to show who they are.
+    None,
+    /// This is still to be written.
+    Missing(Denied),
+    /// The transaction that refused has written it.
+    Written,
+}
+
+/// Who was denied what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied {
+    pub(crate) actor: Actor,
+    pub(crate) action: Action,
+    pub(crate) subject: Subject,
+}
+
+impl Failure {
+    /// One whose reason the caller may know.
+    pub(crate) fn open(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        Self { code, reason: detail.clone(), detail, retry_after: None, trail: Trail::None }
+    }
+
+    /// One whose reason is nobody else's business.
+    pub(crate) fn private(code: Code, reason: impl fmt::Display) -> Self {
+        let detail = Cow::Borrowed(vague(code));
+        Self { code, detail, reason: Cow::Owned(reason.to_string()), retry_after: None, trail: Trail::None }
+    }
+
+    /// Something is broken in here.
+    pub(crate) fn internal(reason: impl fmt::Display) -> Self {
+        Self::private(Code::Internal, reason)
+    }
+
+    /// The same, to be tried again after that time.
+    pub(crate) fn after(self, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..self }
+    }
+
+    /// The same, for the audit; what is there already stays.
+    pub(crate) fn denying(self, actor: Actor, action: Action, subject: Subject) -> Self {
+        let trail = match self.trail {
+            Trail::None => Trail::Missing(Denied { actor, action, subject }),
+            known @ (Trail::Missing(_) | Trail::Written) => known,
+        };
+        Self { trail, ..self }
+    }
+
+    /// The same, when the store has recorded it.
+    pub(crate) fn recorded(self) -> Self {
+        Self { trail: Trail::Written, ..self }
+    }
+
+    /// What to try next.
+    pub(crate) const fn hint(&self) -> Option<&'static str> {
+        hint(self.code)
+    }
+}
+
+/// Unknown, wrong and revoked look alike; everything else is told to who has proven to hold the credential.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.code() {
+            code @ (Code::ApiKeyRefused | Code::ProofRefused) => Self::private(code, refusal),
+            code => Self::open(code, refusal.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let failure = Self::private(error.code(), format!("{error}{cause}"));
+        if failure.code.status() == 503 { failure.after(A_MOMENT) } else { failure }
+    }
+}
+
+/// A full disk or a locked database takes somebody some time.
+const A_MOMENT: Duration = Duration::from_secs(10);
+
+/// The failure travels to where all answers pass; there it is given its request's id, logged and written out.
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+const fn vague(code: Code) -> &'static str {
+    match code {
+        Code::ApiKeyRefused => "the master does not accept this API key",
+        Code::ProofRefused => "the master does not accept this proof of possession",
+        Code::Unauthenticated => "the master does not accept this credential",
+        Code::Internal => "something went wrong inside the master",
+        Code::Unavailable => "the master cannot reach its database",
+        _ => code.title(),
+    }
+}
+
+const fn hint(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Unauthenticated => {
+            Some("send `Authorization: Bearer` with an API key, a proof or an agent's token")
+        }
+        Code::ApiKeyRefused => Some("ask an administrator to look the request id up, or for a new key"),
+        Code::ApiKeySuspended => Some("ask an administrator to resume the key"),
+        Code::ApiKeyExpired | Code::ApiKeyUsedUp => Some("ask an administrator for a new key"),
+        Code::NetworkNotAllowed => {
+            Some("ask an administrator to allow this address, or call from an allowed one")
+        }
+        Code::CapabilityMissing => Some("use a key that has the capability"),
+        Code::ProofTime => Some("measure the clock with GET /api/v1/time, then try again"),
+        Code::KeySuperseded => Some("if this host was restored from a copy, enrol it again"),
+        Code::ProofRefused | Code::GraceOver | Code::HostChanged => Some("enrol again with an API key"),
+        Code::KeyInUse | Code::KeySpent => Some("make a new key pair"),
+        Code::AgentRevoked => Some("ask an administrator whether this host should be let in again"),
+        Code::MediaType => Some("send `Content-Type: application/json`"),
+        Code::NameTaken => Some("choose another name"),
+        Code::Internal | Code::Unavailable => {
+            Some("ask the master's operator to look the request id up in its log")
+        }
+        Code::BadRequest
+        | Code::CsrRefused
+        | Code::NotFound
+        | Code::MethodNotAllowed
+        | Code::Timeout
+        | Code::IllegalMove
+        | Code::BodyTooLarge
+        | Code::Overloaded => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_cannot_tell_unknown_wrong_and_revoked_apart() {
+        let seen = |refusal| {
+            let failure = Failure::from(refusal);
+            (failure.code, failure.detail.clone(), failure.hint())
+        };
+        assert_eq!(seen(Refusal::UnknownKey), seen(Refusal::WrongSecret));
+        assert_eq!(seen(Refusal::UnknownKey), seen(Refusal::KeyRevoked));
+        assert_eq!(seen(Refusal::UnknownProof), seen(Refusal::AgentGone));
+        assert_ne!(Failure::from(Refusal::UnknownKey).reason, Failure::from(Refusal::KeyRevoked).reason);
+    }
+}

@@ -1,0 +1,24 @@
+//! The server agents enrol with, as a library: `main` only wires it together.
+//!
+//! Floors, upper ones use lower ones only: [`domain`] decides and is pure; [`clock`], [`random`], [`sealed`], [`ca`] and
+//! [`store`] touch the world and never each other's inside; [`admission`], [`metrics`] and [`http`] answer requests;
+//! [`server`] and [`tasks`] run; [`config`], [`cli`], [`init`] and [`serve`] are where a process begins.
+
+pub mod admission;
+pub mod ca;
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod domain;
+pub mod faults;
+pub mod http;
+pub mod init;
+pub mod metrics;
+mod output;
+pub mod random;
+pub mod sealed;
+pub mod serve;
+pub mod server;
+pub mod store;
+pub mod tasks;

@@ -1,0 +1,455 @@
+//! What every database behind [`Store`] has to do, whatever it is.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use gatepass_contract::digest::Sha256;
+use gatepass_contract::id::{AgentId, KeyId, RequestId};
+use gatepass_contract::pki::{KeyKind, PublicKey};
+use gatepass_contract::time::{Skew, UnixTime};
+use gatepass_contract::wire::admin::{
+    AgentState, Capability, ClockStanding, CreateApiKey, KeyKind as Kind, KeyState,
+};
+use gatepass_contract::wire::agent::{ClockReport, Facts};
+use rcgen::{KeyPair, PublicKeyData};
+
+use super::*;
+use crate::ca::{self, Issuer};
+use crate::domain::Refusal;
+use crate::domain::agent::NewCertificate;
+use crate::domain::apikey::{ApiKeyRecord, Creator, ExpiryPolicy, IllegalMove, KeyEvent, NewApiKey};
+use crate::domain::audit::{Action, Actor, Broken, Cause, Event, Flaw, Head, Subject, verify};
+use crate::domain::profile::Profile;
+use crate::random;
+use crate::sealed::KeyEncryptionKey;
+
+const NOW: UnixTime = UnixTime(1_795_379_123_000);
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const GRACE: Duration = Duration::from_hours(30 * 24);
+const DAY: Duration = Duration::from_hours(24);
+
+struct Master {
+    store: Store,
+    issuer: Issuer,
+    profile: Profile,
+    administrator: KeyId,
+    place: tempfile::TempDir,
+}
+
+fn cause(at: UnixTime) -> Cause {
+    Cause { request: RequestId([1; 10]), actor: Actor::Anonymous, from: HERE, at }
+}
+
+fn new_key(name: &str, uses: Option<u32>) -> ApiKeyRecord {
+    let request = CreateApiKey {
+        kind: Kind::Service,
+        name: name.parse().expect("a name"),
+        description: String::new(),
+        groups: vec!["db".parse().expect("a group")],
+        capabilities: vec![Capability::AgentEnrol],
+        expires: None,
+        networks: Vec::new(),
+        uses,
+    };
+    let owner = "root".parse().expect("a name");
+    let creator = Creator { owner: &owner, capabilities: Capability::ALL };
+    let new = NewApiKey::new(request, creator, ExpiryPolicy::default(), NOW).expect("within the rules");
+    new.into_record(random::key_id(), Sha256::of(b"secret"), NOW)
+}
+
+async fn master() -> Master {
+    let place = tempfile::tempdir().expect("a directory");
+    let kek = KeyEncryptionKey::generate();
+    let domain = "example.com".parse().expect("a domain");
+    let created = ca::create(&domain, KeyKind::EcdsaP256, &kek, NOW).expect("a CA");
+    let issuer = Issuer::open(&created.keys[0], &kek).expect("the issuing CA");
+    let store = Store::open(&place.path().join("master.db")).expect("a database");
+    let administrator = new_key("administrator", None);
+    let id = administrator.id;
+    let foundation = Foundation { anchor: created.anchor, keys: created.keys, administrator };
+    assert_eq!(store.found(cause(NOW), foundation.clone()).await.expect("stored"), Founded::New);
+    assert_eq!(store.found(cause(NOW), foundation).await.expect("stored"), Founded::Already);
+    Master { store, issuer, profile: Profile::new(domain, "https://m".to_owned()), administrator: id, place }
+}
+
+fn applicant() -> PublicKey {
+    let key = KeyPair::generate().expect("a key");
+    PublicKey::from_spki(&key.subject_public_key_info()).expect("an allowed key")
+}
+
+fn facts() -> Facts {
+    Facts {
+        host_names: Vec::new(),
+        addresses: Vec::new(),
+        machine: Some(Sha256([7; 32])),
+        version: "0".to_owned(),
+    }
+}
+
+const CLOCK: ClockReport = ClockReport { local: NOW, skew: Skew { ahead: 0, doubt: 1 }, steps: 0 };
+
+impl Master {
+    fn certificate(&self, agent: AgentId, key: &PublicKey, now: UnixTime) -> NewCertificate {
+        let names = self.profile.names(agent, &"db7".parse().expect("a name"), &facts());
+        let validity = self.profile.validity(now, self.issuer.validity()).expect("the CA is good");
+        self.issuer.agent_certificate(&names, key, validity).expect("a certificate")
+    }
+
+    fn enrolment(&self, api_key: KeyId, key: &PublicKey, now: UnixTime) -> EnrolOrder {
+        let agent = random::agent_id();
+        EnrolOrder {
+            api_key,
+            agent,
+            name: "db7".parse().expect("a name"),
+            facts: facts(),
+            clock: CLOCK,
+            clock_standing: ClockStanding::Agree,
+            certificate: self.certificate(agent, key, now),
+            rekey_at: now + DAY,
+        }
+    }
+
+    async fn enrol(&self, key: &PublicKey) -> Holding {
+        match self.store.enrol(cause(NOW), self.enrolment(self.administrator, key, NOW)).await {
+            Ok(Enrolled::New(held)) => *held,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn renew(&self, held: &Holding, key: &PublicKey, now: UnixTime) -> Renewed {
+        let order = RenewOrder {
+            proof: held.credential.key.thumbprint(),
+            key: key.thumbprint(),
+            facts: facts(),
+            clock: CLOCK,
+            clock_standing: ClockStanding::Agree,
+            grace: GRACE,
+            certificate: Some((self.certificate(held.agent.id, key, now), now + DAY)),
+        };
+        self.store.renew(cause(now), order).await.expect("the database works")
+    }
+
+    async fn next(&self, held: &Holding, key: &PublicKey, now: UnixTime) -> Holding {
+        match self.renew(held, key, now).await {
+            Renewed::New(held) => *held,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn audit_is_whole(&self) -> Head {
+        let records = self.store.audit_records(0, 1_000_000).await.expect("readable");
+        verify(Head::EMPTY, records).expect("an unbroken chain")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_use_key_admits_exactly_one_of_a_thousand() {
+    let master = master().await;
+    let key = new_key("once", Some(1));
+    let id = key.id;
+    assert_eq!(master.store.create_api_key(cause(NOW), key).await.expect("stored"), Created::New);
+    let orders: Vec<_> = (0..1000).map(|_| master.enrolment(id, &applicant(), NOW)).collect();
+    let mut tries = tokio::task::JoinSet::new();
+    for order in orders {
+        let store = master.store.clone();
+        tries.spawn(async move { store.enrol(cause(NOW), order).await.expect("the database works") });
+    }
+    let outcomes = tries.join_all().await;
+    assert_eq!(outcomes.iter().filter(|outcome| matches!(outcome, Enrolled::New(_))).count(), 1);
+    let refused = |outcome: &&Enrolled| **outcome == Enrolled::Refused(Refusal::UsedUp);
+    assert_eq!(outcomes.iter().filter(refused).count(), 999);
+    assert_eq!(master.store.api_key(id).await.expect("readable").expect("stored").used, 1);
+    assert_eq!(master.store.list_agents(None, 10).await.expect("readable").len(), 1);
+    master.audit_is_whole().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_enrolment_costs_no_use_and_makes_no_second_agent() {
+    let master = master().await;
+    let (once, other) = (new_key("once", Some(1)), new_key("other", None));
+    let (once_id, other_id) = (once.id, other.id);
+    master.store.create_api_key(cause(NOW), once).await.expect("stored");
+    master.store.create_api_key(cause(NOW), other).await.expect("stored");
+    let key = applicant();
+    let Enrolled::New(first) =
+        master.store.enrol(cause(NOW), master.enrolment(once_id, &key, NOW)).await.expect("works")
+    else {
+        panic!("the first is new")
+    };
+    let again = master.store.enrol(cause(NOW), master.enrolment(once_id, &key, NOW)).await.expect("works");
+    let Enrolled::Again(again) = again else { panic!("{again:?}") };
+    assert_eq!(again.credential, first.credential);
+    assert_eq!(again.agent.id, first.agent.id);
+    let stolen = master.store.enrol(cause(NOW), master.enrolment(other_id, &key, NOW)).await.expect("works");
+    assert_eq!(stolen, Enrolled::Refused(Refusal::KeyInUse));
+    let late = first.credential.validity.until();
+    let spent = master.store.enrol(cause(late), master.enrolment(once_id, &key, NOW)).await.expect("works");
+    assert_eq!(spent, Enrolled::Refused(Refusal::KeySpent { expired: late }));
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_renewal_is_served_again_and_its_use_supersedes() {
+    let master = master().await;
+    let (old, new, third) = (applicant(), applicant(), applicant());
+    let first = master.enrol(&old).await;
+    let second = master.next(&first, &new, NOW).await;
+    assert_eq!((second.credential.generation, second.agent.confirmed), (2, 1));
+    // Asked again by the same key, and by one that was lost altogether.
+    let Renewed::Again(again) = master.renew(&first, &new, NOW).await else { panic!("served again") };
+    assert_eq!(again.credential, second.credential);
+    let lost = master.next(&first, &third, NOW).await;
+    assert_eq!(lost.credential.generation, 3);
+    // The second generation is seen in use: the first is dead, the third still good.
+    let Renewed::Again(refreshed) = master.renew(&second, &new, NOW).await else { panic!("a fresh token") };
+    assert_eq!(refreshed.agent.confirmed, 2);
+    let superseded = Refusal::Superseded { generation: 1, confirmed: 2 };
+    assert_eq!(master.renew(&first, &applicant(), NOW).await, Renewed::Refused(superseded));
+    let fourth = master.next(&lost, &applicant(), NOW).await;
+    assert_eq!((fourth.credential.generation, fourth.agent.confirmed), (4, 3));
+    let head = master.audit_is_whole().await;
+    assert_eq!(head.seq, 8, "founding, enrolment, three renewals, two answers again, one refusal");
+}
+
+#[tokio::test]
+async fn a_key_of_another_agent_is_refused_and_a_missing_certificate_is_asked_for() {
+    let master = master().await;
+    let (one, two) = (master.enrol(&applicant()).await, master.enrol(&applicant()).await);
+    assert_eq!(master.renew(&one, &two.credential.key, NOW).await, Renewed::Refused(Refusal::KeyInUse));
+    let order = RenewOrder {
+        proof: one.credential.key.thumbprint(),
+        key: applicant().thumbprint(),
+        facts: facts(),
+        clock: CLOCK,
+        clock_standing: ClockStanding::Agree,
+        grace: GRACE,
+        certificate: None,
+    };
+    assert_eq!(master.store.renew(cause(NOW), order).await.expect("works"), Renewed::Unprepared);
+}
+
+#[tokio::test]
+async fn an_expired_agent_renews_inside_the_grace_period_and_old_rows_go() {
+    let master = master().await;
+    let keys: Vec<_> = (0..4).map(|_| applicant()).collect();
+    let mut held = master.enrol(&keys[0]).await;
+    for key in &keys[1..] {
+        let now = held.credential.validity.until() + DAY;
+        held = master.next(&held, key, now).await;
+    }
+    assert_eq!(held.credential.generation, 4);
+    for (key, kept) in keys.iter().zip([false, false, true, true]) {
+        assert_eq!(master.store.credential(key.thumbprint()).await.expect("works").is_some(), kept);
+    }
+    let expired = held.credential.validity.until();
+    let over = master.renew(&held, &applicant(), expired + GRACE + DAY).await;
+    assert_eq!(over, Renewed::Refused(Refusal::GraceOver { expired }));
+    master.audit_is_whole().await;
+}
+
+#[tokio::test]
+async fn revoked_stays_revoked() {
+    let master = master().await;
+    let held = master.enrol(&applicant()).await;
+    let Moved::Done(agent) = master.store.revoke_agent(cause(NOW), held.agent.id).await.expect("works")
+    else {
+        panic!("an active agent can be revoked")
+    };
+    assert_eq!(agent.state, AgentState::Revoked);
+    assert!(matches!(master.store.deregister(cause(NOW), agent.id).await, Ok(Moved::Illegal(_))));
+    assert!(matches!(master.store.revoke_agent(cause(NOW), agent.id).await, Ok(Moved::Illegal(_))));
+    assert_eq!(master.store.revoke_agent(cause(NOW), AgentId([0; 16])).await.expect("works"), Moved::Unknown);
+    assert_eq!(master.renew(&held, &applicant(), NOW).await, Renewed::Refused(Refusal::AgentRevoked));
+    let order = master.enrolment(master.administrator, &held.credential.key, NOW);
+    assert_eq!(
+        master.store.enrol(cause(NOW), order).await.expect("works"),
+        Enrolled::Refused(Refusal::AgentRevoked)
+    );
+    let report = Report {
+        agent: agent.id,
+        generation: 1,
+        clock: CLOCK,
+        clock_standing: ClockStanding::Critical,
+        hooks: Vec::new(),
+    };
+    master.store.report(cause(NOW), report).await.expect("works");
+    let counts = master.store.counts().await.expect("works");
+    assert_eq!(counts.agents, [(AgentState::Revoked, ClockStanding::Agree, 1)]);
+}
+
+#[tokio::test]
+async fn the_whole_life_of_a_key_is_in_the_audit() {
+    let master = master().await;
+    let key = new_key("life", None);
+    let id = key.id;
+    master.store.create_api_key(cause(NOW), key).await.expect("works");
+    assert_eq!(
+        master.store.create_api_key(cause(NOW), new_key("life", None)).await.expect("works"),
+        Created::NameTaken
+    );
+    for (event, want) in [
+        (KeyEvent::Resume, Err(KeyState::Active)),
+        (KeyEvent::Suspend, Ok(KeyState::Suspended)),
+        (KeyEvent::Resume, Ok(KeyState::Active)),
+        (KeyEvent::Revoke, Ok(KeyState::Revoked)),
+        (KeyEvent::Resume, Err(KeyState::Revoked)),
+        (KeyEvent::Suspend, Err(KeyState::Revoked)),
+    ] {
+        let moved = master.store.move_api_key(cause(NOW), id, event).await.expect("works");
+        match want {
+            Ok(state) => assert!(matches!(moved, Moved::Done(key) if key.state == state), "{event:?}"),
+            Err(state) => assert_eq!(moved, Moved::Illegal(IllegalMove { state, event })),
+        }
+    }
+    let order = master.enrolment(id, &applicant(), NOW);
+    assert_eq!(
+        master.store.enrol(cause(NOW), order).await.expect("works"),
+        Enrolled::Refused(Refusal::KeyRevoked)
+    );
+    let records = master.store.audit_records(0, 100).await.expect("works");
+    let story: Vec<_> = records
+        .iter()
+        .filter(|record| record.subject == format!("apikey:{id}"))
+        .map(|record| format!("{} {}", record.action, record.outcome))
+        .collect();
+    let want = [
+        "key.create done",
+        "key.resume illegal-move",
+        "key.suspend done",
+        "key.resume done",
+        "key.revoke done",
+        "key.resume illegal-move",
+        "key.suspend illegal-move",
+        "agent.enrol api-key-refused",
+    ];
+    assert_eq!(story, want);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_writers_make_one_chain() {
+    let master = master().await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..64_u8 {
+        let store = master.store.clone();
+        writers.spawn(async move {
+            for n in 0..16 {
+                let event = Event {
+                    action: Action::AgentRenew,
+                    subject: Subject::None,
+                    refused: None,
+                    detail: serde_json::json!({ "writer": writer, "n": n }),
+                };
+                store.audit(cause(NOW), event).await.expect("works");
+            }
+        });
+    }
+    writers.join_all().await;
+    assert_eq!(master.audit_is_whole().await.seq, 1 + 64 * 16);
+}
+
+#[tokio::test]
+async fn a_tampered_record_is_named() {
+    let master = master().await;
+    for _ in 0..5 {
+        master.enrol(&applicant()).await;
+    }
+    let records = master.store.audit_records(0, 100).await.expect("works");
+    let broken = |seq, why| Err(Broken { seq, why });
+    let mut changed = records.clone();
+    changed[2].detail = "{}".to_owned();
+    assert_eq!(verify(Head::EMPTY, changed), broken(3, Flaw::Content));
+    let mut removed = records.clone();
+    removed.remove(3);
+    assert_eq!(verify(Head::EMPTY, removed), broken(4, Flaw::Place));
+    let mut forged = records.clone();
+    forged[1] = Head::EMPTY.append(
+        &cause(NOW),
+        &Event {
+            action: Action::Read,
+            subject: Subject::None,
+            refused: None,
+            detail: serde_json::Value::Null,
+        },
+    );
+    forged[1].seq = 2;
+    assert_eq!(verify(Head::EMPTY, forged), broken(2, Flaw::Previous));
+    // In the database itself nothing is changed or removed by accident.
+    let conn = Connection::open(master.place.path().join("master.db")).expect("the file");
+    assert!(conn.execute("UPDATE audit SET actor = 'nobody'", []).is_err());
+    assert!(conn.execute("DELETE FROM audit", []).is_err());
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_closing_and_opening_again() {
+    let master = master().await;
+    let held = master.enrol(&applicant()).await;
+    master.store.ready().await.expect("ready");
+    master.store.close().await;
+    assert!(matches!(master.store.ready().await, Err(StoreError::Closed)));
+    let store = Store::open(&master.place.path().join("master.db")).expect("opens again");
+    let found = store.credential(held.credential.key.thumbprint()).await.expect("works");
+    assert_eq!(found, Some(held.clone()));
+    let plan = store.rekey_plan(NOW, Duration::from_mins(1)).await.expect("works");
+    assert_eq!(plan.iter().map(|(_, agents)| agents).sum::<u32>(), 1);
+    assert_eq!(store.anchors().await.expect("works").len(), 1);
+    assert_eq!(store.signing_keys().await.expect("works").len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_acknowledges_nothing_and_passes() {
+    let master = master().await;
+    let full = "PRAGMA max_page_count = 1";
+    master
+        .store
+        .write(writer::PROBE, |ledger| ledger.conn.query_row(full, [], |_| Ok(())))
+        .await
+        .expect("set");
+    let mut refused = 0;
+    let mut acknowledged = Vec::new();
+    for _ in 0..200 {
+        let key = applicant();
+        let order = master.enrolment(master.administrator, &key, NOW);
+        match master.store.enrol(cause(NOW), order).await {
+            Ok(_) => acknowledged.push(key),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0, "the disk is full at last");
+    let room = "PRAGMA max_page_count = 100000";
+    master
+        .store
+        .write(writer::PROBE, |ledger| ledger.conn.query_row(room, [], |_| Ok(())))
+        .await
+        .expect("set");
+    acknowledged.push(master.enrol(&applicant()).await.credential.key);
+    for key in &acknowledged {
+        assert!(master.store.credential(key.thumbprint()).await.expect("works").is_some());
+    }
+    let agents = master.store.list_agents(None, 500).await.expect("works");
+    assert_eq!(agents.len(), acknowledged.len());
+    master.audit_is_whole().await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_not_ready() {
+    let master = master().await;
+    let freeze = "PRAGMA query_only = ON";
+    master.store.write(writer::PROBE, |ledger| ledger.conn.execute_batch(freeze)).await.expect("set");
+    assert!(matches!(master.store.ready().await, Err(StoreError::Unavailable(_))));
+    let order = master.enrolment(master.administrator, &applicant(), NOW);
+    assert!(matches!(master.store.enrol(cause(NOW), order).await, Err(StoreError::Unavailable(_))));
+    assert!(master.store.list_agents(None, 10).await.expect("readable").is_empty());
+}
+
+#[tokio::test]
+async fn uses_are_noted_to_the_minute() {
+    let master = master().await;
+    let key = master.store.api_key(master.administrator).await.expect("works").expect("there");
+    master.store.note_use(&key, cause(NOW)).expect("accepted");
+    master.store.ready().await.expect("and so it is written");
+    let used = master.store.api_key(key.id).await.expect("works").expect("there").last_used.expect("noted");
+    assert_eq!(used.at.0 % 60_000, 0);
+    assert!(used.at <= NOW && NOW.since(used.at) < Duration::from_mins(1));
+}

@@ -1,0 +1,98 @@
+//! The command line: names, help and nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use gatepass_contract::digest::Sha256;
+use gatepass_contract::name::DisplayName;
+use gatepass_contract::pki::KeyKind;
+
+use crate::master::MasterUrl;
+
+/// Gives this host its identity and keeps it alive: one API key in, a living certificate and JWT out.
+#[derive(Debug, Parser)]
+#[command(name = "gatepass", version, propagate_version = true)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 try again later, 4 a person must act.")]
+pub struct Cli {
+    /// The configuration file [default: /etc/gatepass/config.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "GATEPASS_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get an identity once, or renew the one that is there if it is due, and end
+    #[command(after_help = "The files are DIR/current/{tls.key,tls.crt,ca.crt,agent.jwt}; `current` only ever moves as a whole.\n\n\
+        Example: gatepass download --master https://master:31116 --apikey-file key --dir identity")]
+    Download {
+        /// Where the identity goes [default: the configuration's]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// How to reach and trust the master.
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Keep the identity alive until told to stop (SIGTERM); SIGHUP reads the configuration again
+    Run {
+        /// How to reach and trust the master.
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Say how things are: identity, clock, what is due, what is wrong
+    Status,
+    /// Renew now, with a new key; a running daemon is asked to do it
+    Renew,
+    /// Look for everything that could go wrong, changing nothing
+    Check,
+    /// Look at the configuration
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigAction {
+    /// Say whether it is accepted, and if not, why
+    Validate,
+    /// Print what is in force, defaults included
+    Show,
+}
+
+/// What the command line may say instead of the configuration.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Overrides {
+    /// The master's address; several are tried in order
+    #[arg(long = "master", value_name = "URL", env = "GATEPASS_MASTER", value_delimiter = ',')]
+    pub masters: Vec<MasterUrl>,
+    /// A file with the API key; `-` reads standard input
+    #[arg(long, value_name = "FILE", env = "GATEPASS_APIKEY_FILE")]
+    pub apikey_file: Option<PathBuf>,
+    /// What this host is to be called [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<DisplayName>,
+    /// PEM certificates that may vouch for the master, instead of the API key's pin
+    #[arg(long, value_name = "FILE", conflicts_with = "ca_fingerprint")]
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the one certificate that may vouch for the master
+    #[arg(long, value_name = "HEX")]
+    pub ca_fingerprint: Option<Sha256>,
+    /// Which keys to make: ecdsa-p256, ed25519, rsa3072
+    #[arg(long, value_name = "KIND")]
+    pub key_kind: Option<KeyKind>,
+}

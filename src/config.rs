@@ -1,0 +1,326 @@
+//! The configuration file: every key has a default, unknown ones are refused with the nearest known one.
+//!
+//! Only `main` and `cli` import this module; every other one is handed its own typed piece.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gatepass_contract::digest::Sha256;
+use gatepass_contract::name::DisplayName;
+use gatepass_contract::pki::KeyKind;
+use gatepass_contract::span::Span;
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use crate::hooks::Hook;
+use crate::logging;
+use crate::master::MasterUrl;
+use crate::outputs::Output;
+use crate::policy::{Pace, Percent, RenewalPolicy};
+
+/// Where it is looked for when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/gatepass/config.toml";
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `https://host:port`, tried in order.
+    pub masters: Vec<MasterUrl>,
+    /// What this host is to be called; its host name where absent.
+    pub name: Option<DisplayName>,
+    /// Where the identity lives.
+    pub state_dir: PathBuf,
+    /// A file with the API key.
+    pub apikey_file: Option<PathBuf>,
+    /// PEM certificates that may vouch for the master, instead of the API key's pin.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the one certificate, or of its public key, that may vouch for the master.
+    pub ca_fingerprint: Option<Sha256>,
+    /// `http://proxy:port` on the way to the master.
+    pub proxy: Option<Proxy>,
+    /// A file for the textfile collector of a Prometheus node exporter.
+    pub metrics_file: Option<PathBuf>,
+    /// `[key]`
+    pub key: Key,
+    /// `[renewal]`
+    pub renewal: Renewal,
+    /// `[clock]`
+    pub clock: Tolerance,
+    /// `[http]`
+    pub http: Http,
+    /// `[log]`
+    pub log: Log,
+    /// `[[output]]`
+    pub output: Vec<Output>,
+    /// `[[hook]]`
+    pub hook: Vec<Hook>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            masters: Vec::new(),
+            name: None,
+            state_dir: "/var/lib/gatepass".into(),
+            apikey_file: None,
+            ca_file: None,
+            ca_fingerprint: None,
+            proxy: None,
+            metrics_file: None,
+            key: Key::default(),
+            renewal: Renewal::default(),
+            clock: Tolerance::default(),
+            http: Http::default(),
+            log: Log::default(),
+            output: Vec::new(),
+            hook: Vec::new(),
+        }
+    }
+}
+
+/// `http://host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Proxy(Url);
+
+impl TryFrom<String> for Proxy {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        url.map(Self).ok_or("`proxy` is a URL like http://proxy.example.com:3128")
+    }
+}
+
+impl From<Proxy> for String {
+    fn from(proxy: Proxy) -> Self {
+        proxy.0.into()
+    }
+}
+
+impl From<Proxy> for Url {
+    fn from(proxy: Proxy) -> Self {
+        proxy.0
+    }
+}
+
+/// `[key]`: what keys this host makes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Key {
+    /// `ecdsa-p256`, `ed25519` or `rsa3072`.
+    pub kind: KeyKind,
+}
+
+/// `[renewal]`: when to renew if the master names no moment, and how often it may be called at most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Renewal {
+    /// Percent of the lifetime.
+    pub after: Percent,
+    /// Percent of the lifetime, to either side.
+    pub spread: Percent,
+    /// The least time between two calls.
+    pub floor: Floor,
+}
+
+impl Default for Renewal {
+    fn default() -> Self {
+        let percent = |value| Percent::new(value).expect("a default within bounds");
+        Self { after: percent(66), spread: percent(10), floor: Floor(Span::from_secs(60)) }
+    }
+}
+
+impl Renewal {
+    /// The decision's own piece.
+    #[must_use]
+    pub fn policy(&self) -> RenewalPolicy {
+        RenewalPolicy { after: self.after, spread: self.spread }
+    }
+
+    /// The pace's own piece.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        Pace { floor: self.floor.0.duration() }
+    }
+}
+
+/// The least time between two calls: at least a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Span", into = "Span")]
+pub struct Floor(Span);
+
+impl TryFrom<Span> for Floor {
+    type Error = &'static str;
+    fn try_from(span: Span) -> Result<Self, &'static str> {
+        if span.duration() < Duration::from_secs(1) { Err("the floor is at least 1s") } else { Ok(Self(span)) }
+    }
+}
+
+impl From<Floor> for Span {
+    fn from(floor: Floor) -> Self {
+        floor.0
+    }
+}
+
+/// `[clock]`: from when on a difference between the clocks is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tolerance {
+    /// Worth a warning.
+    pub warn: Span,
+    /// Worth an alarm.
+    pub critical: Span,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { warn: Span::from_secs(5), critical: Span::from_secs(60) }
+    }
+}
+
+/// `[http]`: how long the master may take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Until a connection stands.
+    pub connect_timeout: Span,
+    /// Until an answer is complete.
+    pub timeout: Span,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { connect_timeout: Span::from_secs(5), timeout: Span::from_secs(30) }
+    }
+}
+
+/// `[log]`: on standard error.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: logging::Format,
+    /// The least severe that is written.
+    pub level: logging::Level,
+}
+
+/// Why a configuration is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum BadConfig {
+    /// It cannot be read.
+    #[error("the configuration {} cannot be read", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It says something that cannot be.
+    #[error("the configuration {} is not accepted: {message}{}", path.display(), near(suggestion.as_deref()))]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// With line and column.
+        message: String,
+        /// The nearest known key, where one was unknown.
+        suggestion: Option<String>,
+    },
+}
+
+fn near(suggestion: Option<&str>) -> String {
+    suggestion.map(|known| format!("\ndid you mean `{known}`?")).unwrap_or_default()
+}
+
+impl Config {
+    /// Reads the file. A missing one is an error only where it was asked for by name: the defaults are enough for a
+    /// host that gets the rest from its command line.
+    pub fn load(named: Option<&Path>) -> Result<Self, BadConfig> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text).map_err(|error| BadConfig::Wrong {
+                path: path.to_owned(),
+                suggestion: gatepass_contract::suggest::nearest_key(error.message()),
+                message: error.to_string().trim_end().to_owned(),
+            }),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(source) => Err(BadConfig::Unreadable { path: path.to_owned(), source }),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../config.toml.example");
+
+    #[test]
+    fn the_example_is_accepted_and_says_the_defaults() {
+        let example = Config::parse(EXAMPLE).expect("the example is a configuration");
+        let want = Config { masters: vec!["https://master.example.com:31116".parse().expect("a URL")], ..Config::default() };
+        assert_eq!(example, want);
+    }
+
+    /// Every commented line `# key = value` of the example, uncommented: names every key there is.
+    #[test]
+    fn the_example_documents_every_key() {
+        let uncommented: String = EXAMPLE
+            .lines()
+            .map(|line| match line.strip_prefix("#") {
+                Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => rest,
+                _ => line,
+            })
+            .collect::<Vec<_>>()
+            .join("\n");
+        let full = Config::parse(&uncommented).expect("the example stays a configuration when all of it is used");
+        let written = toml::Table::try_from(&full).expect("a table");
+        let example: toml::Table = uncommented.parse().expect("a table");
+        assert_eq!(keys(&written, ""), keys(&example, ""));
+    }
+
+    fn keys(table: &toml::Table, under: &str) -> std::collections::BTreeSet<String> {
+        let mut all = std::collections::BTreeSet::new();
+        for (key, value) in table {
+            let path = format!("{under}{key}");
+            match value {
+                toml::Value::Table(inner) => all.extend(keys(inner, &format!("{path}."))),
+                toml::Value::Array(items) => {
+                    let tables = items.iter().filter_map(toml::Value::as_table);
+                    all.extend(tables.flat_map(|inner| keys(inner, &format!("{path}[]."))));
+                }
+                toml::Value::String(_)
+                | toml::Value::Integer(_)
+                | toml::Value::Float(_)
+                | toml::Value::Boolean(_)
+                | toml::Value::Datetime(_) => {}
+            }
+            all.insert(path);
+        }
+        all
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        for (text, want) in [("mastres = []", Some("masters")), ("[renewal]\nflor = '1min'", Some("floor")), ("[renewal]\nafter = 96", None)] {
+            let path = dir.path().join("config.toml");
+            std::io::Write::write_all(&mut std::fs::File::create(&path).expect("a file"), text.as_bytes()).expect("written");
+            let error = Config::load(Some(&path)).expect_err("refused");
+            let BadConfig::Wrong { suggestion, .. } = &error else { panic!("{error}") };
+            assert_eq!(suggestion.as_deref(), want, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn bare_numbers_and_tiny_floors_are_refused() {
+        for text in ["[http]\ntimeout = 30", "[renewal]\nfloor = '500ms'", "[renewal]\nafter = 0", "log = { level = 'trace' }"] {
+            assert!(Config::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Decides, acts, naps.
+//!
+//! Invariants: only the nap is ever cancelled, so a step is always whole; the master is never called more often than
+//! the floor allows, whatever it answers; what is held and good is kept until its successor is proven.
+
+mod apply;
+mod outcome;
+mod visit;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gatepass_contract::clock::ClockTolerance;
+use gatepass_contract::name::DisplayName;
+use gatepass_contract::pki::KeyKind;
+use gatepass_contract::span::Span;
+use gatepass_contract::time::UnixTime;
+use gatepass_contract::wire::agent::Facts;
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::bundle::Bundle;
+use crate::clock::MasterTime;
+use crate::credential::Source;
+use crate::hooks::Hook;
+use crate::master::Master;
+use crate::outputs::Output;
+use crate::policy::{Decision, Pace, RenewalKey, RenewalPolicy};
+use crate::state::{State, Trouble};
+use crate::status::Status;
+use crate::store::{Generation, Store, write_atomically};
+use crate::systemd::{self, Word};
+
+/// What `run` is asked from outside while it naps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// End.
+    Stop,
+    /// Begin anew with the configuration as it is now.
+    Reload,
+    /// Renew now, with a new key.
+    Renew,
+}
+
+/// Why `run` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Stopped,
+    /// The configuration is to be read again.
+    Reload,
+}
+
+/// What the configuration says, each piece in its own type.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What this host is to be called.
+    pub name: DisplayName,
+    /// Names, addresses, machine.
+    pub facts: Facts,
+    /// Which keys it makes.
+    pub key_kind: KeyKind,
+    /// Where the API key is, if one was given.
+    pub api_key: Option<Source>,
+    /// When to renew.
+    pub policy: RenewalPolicy,
+    /// How often to call.
+    pub pace: Pace,
+    /// From when on the clocks' difference is said.
+    pub tolerance: ClockTolerance,
+    /// Where else the bundle goes.
+    pub outputs: Vec<Output>,
+    /// What runs after a change.
+    pub hooks: Vec<Hook>,
+    /// For the node exporter.
+    pub metrics_file: Option<PathBuf>,
+}
+
+/// Look at the clocks and tell the watchdog at least this often.
+const LONGEST_NAP: Duration = Duration::from_mins(15);
+
+/// What one visit to the master is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Errand {
+    Enrol,
+    Renew(RenewalKey),
+    Report,
+}
+
+/// The agent at work: one store, one master, one clock.
+#[derive(Debug)]
+pub struct Daemon<M> {
+    settings: Settings,
+    store: Store,
+    master: M,
+    time: MasterTime,
+    held: Option<(Generation, Bundle)>,
+    state: State,
+    /// On the clock that only goes forward: no call before that.
+    not_before: Duration,
+    /// The master will not renew what is held any more.
+    identity_over: bool,
+    /// A new key is wanted, due or not.
+    renew_now: bool,
+    word: Word,
+}
+
+impl<M: Master> Daemon<M> {
+    /// Takes up what the store holds. A bundle that cannot be read is left where it is and counts as none.
+    pub fn new(settings: Settings, store: Store, master: M, time: MasterTime) -> Self {
+        let held = recall(&store);
+        let mut state: State = store.load_state().ok().flatten().unwrap_or_default();
+        (state.report_at, state.steps) = (None, 0);
+        if let Some(measured) = state.clock {
+            time.observe(measured.skew);
+        }
+        let not_before = time.clock().boot();
+        Self { settings, store, master, time, held, state, not_before, identity_over: false, renew_now: false, word: Word::default() }
+    }
+
+    /// What is held, however old.
+    #[must_use]
+    pub fn held(&self) -> Option<&Bundle> {
+        self.held.as_ref().map(|(_, bundle)| bundle)
+    }
+
+    /// Why the last step failed, if it did.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&Trouble> {
+        self.state.trouble.as_ref()
+    }
+
+    /// How things are.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::of(self.held(), &self.state, self.settings.tolerance, self.time.now())
+    }
+
+    /// Makes the next step renew with a new key, due or not.
+    pub fn renew_now(&mut self) {
+        self.renew_now = true;
+    }
+
+    /// Steps and naps until told otherwise.
+    pub async fn run(&mut self, calls: &mut mpsc::Receiver<Call>) -> Ended {
+        loop {
+            let nap = self.step().await;
+            tokio::select! {
+                call = calls.recv() => match call {
+                    Some(Call::Reload) => return Ended::Reload,
+                    Some(Call::Renew) => self.renew_now(),
+                    Some(Call::Stop) | None => return Ended::Stopped,
+                },
+                _ = self.time.clock().sleep(nap) => {}
+            }
+        }
+    }
+
+    /// One step: whatever is due now, as a whole. Returns how long to nap.
+    pub async fn step(&mut self) -> Duration {
+        self.notice_clock_step();
+        if self.wait().is_zero() && self.errand().is_some() {
+            let done = self.visit().await;
+            self.master.hang_up();
+            self.not_before = self.time.clock().boot() + self.settings.pace.floor;
+            match done {
+                Ok(()) => self.settle(),
+                Err(error) => self.stumble(&error),
+            }
+        }
+        self.tell();
+        self.nap()
+    }
+
+    /// What is due now, by the best knowledge of the master's time.
+    fn errand(&self) -> Option<Errand> {
+        let held = self.held().filter(|_| !self.identity_over);
+        if self.renew_now && held.is_some() {
+            return Some(Errand::Renew(RenewalKey::Fresh));
+        }
+        let now = self.time.now();
+        match self.settings.policy.decide(now, held.map(Bundle::held).as_ref()) {
+            Decision::Enrol => Some(Errand::Enrol),
+            Decision::Renew(key) => Some(Errand::Renew(key)),
+            Decision::Rest { .. } => self.state.report_at.is_none_or(|at| now >= at).then_some(Errand::Report),
+        }
+    }
+
+    fn notice_clock_step(&mut self) {
+        let Some(step) = self.time.look() else { return };
+        let by = Span::from(Duration::from_millis(step.by.unsigned_abs()));
+        let to = if step.by < 0 { "back" } else { "forward" };
+        warn!(%by, to, "the system clock was set; no deadline moves");
+        self.state.steps = self.time.steps();
+        if let (Some(measured), Some(skew)) = (&mut self.state.clock, self.time.skew()) {
+            measured.skew = skew;
+        }
+        // Measured again as soon as the floor allows; until then the master's time goes on as before.
+        self.state.report_at = None;
+    }
+
+    /// How long no call is allowed.
+    fn wait(&self) -> Duration {
+        self.not_before.saturating_sub(self.time.clock().boot())
+    }
+
+    /// When something is due, by the master's clock; `None`: as soon as a call is allowed.
+    fn due(&self) -> Option<UnixTime> {
+        let renewal = self.held().filter(|_| !self.identity_over && !self.renew_now)?.held();
+        Some(self.settings.policy.due(&renewal).min(self.state.report_at?))
+    }
+
+    fn nap(&self) -> Duration {
+        let until_due = self.due().map_or(Duration::ZERO, |due| due.since(self.time.now()));
+        let watchdog = systemd::watchdog_interval().map_or(LONGEST_NAP, |interval| interval / 2);
+        // Rounded up: a nap that ends a fraction too early would only be followed by another.
+        until_due.max(self.wait()).min(LONGEST_NAP).min(watchdog) + Duration::from_millis(1)
+    }
+
+    /// Leaves word of how things are: on disk, for the node exporter, for systemd.
+    fn tell(&mut self) {
+        let allowed = self.time.now() + self.wait();
+        self.state.due = Some(self.due().map_or(allowed, |due| due.max(allowed)));
+        if let Err(error) = self.store.save_state(&self.state) {
+            warn!(%error, "the state cannot be saved");
+        }
+        let status = self.status();
+        if let Some(file) = &self.settings.metrics_file
+            && let Err(error) = write_atomically(file, status.prometheus().as_bytes(), 0o644)
+        {
+            warn!(%error, file = %file.display(), "the metrics cannot be written");
+        }
+        self.word.tell(&status.headline());
+    }
+}
+
+fn recall(store: &Store) -> Option<(Generation, Bundle)> {
+    let (number, parts) = match store.current() {
+        Ok(current) => current?,
+        Err(error) => {
+            warn!(%error, "what is stored cannot be read");
+            return None;
+        }
+    };
+    match Bundle::recall(parts) {
+        Ok(bundle) => Some((number, bundle)),
+        Err(error) => {
+            warn!(error = crate::trouble::whole(&error), bundle = number.0, "what is stored is not usable");
+            None
+        }
+    }
+}

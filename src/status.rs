@@ -1,0 +1,227 @@
+//! How things are: one summary, shown as text, as JSON, as metrics and in a line for the service manager.
+
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use gatepass_contract::clock::ClockTolerance;
+use gatepass_contract::id::AgentId;
+use gatepass_contract::span::Span;
+use gatepass_contract::time::{Skew, UnixTime};
+use gatepass_contract::wire::admin::ClockStanding;
+use gatepass_contract::wire::agent::HookResult;
+use serde::Serialize;
+
+use crate::bundle::Bundle;
+use crate::state::{State, Trouble};
+
+/// How things are. Every instant is the master's time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// The master's time, as far as it is known.
+    pub now: UnixTime,
+    /// What is held, however old.
+    pub identity: Option<Identity>,
+    /// How the clocks stand, once measured.
+    pub clock: Option<ClockView>,
+    /// When something is due next.
+    pub due: Option<UnixTime>,
+    /// Failed steps in a row.
+    pub failures: u32,
+    /// Why the last step failed, if it did.
+    pub trouble: Option<Trouble>,
+    /// How the hooks went after the last change.
+    pub hooks: Vec<HookResult>,
+}
+
+/// What a status amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// A good identity is held and the last step succeeded.
+    Good,
+    /// A good identity is held; something failed and is tried again.
+    Retrying,
+    /// A person must act.
+    NeedsHuman,
+    /// No good identity is held.
+    NoIdentity,
+}
+
+/// Who this host is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    /// The master's name for it.
+    pub agent: AgentId,
+    /// The master's number for the certificate.
+    pub generation: u64,
+    /// The certificate's serial number.
+    pub serial: String,
+    /// When the certificate chain ends.
+    pub certificate_until: UnixTime,
+    /// When the token ends.
+    pub token_until: UnixTime,
+}
+
+/// How the clocks stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockView {
+    /// What it amounts to.
+    pub standing: ClockStanding,
+    /// The master's clock minus this host's, and how unsure that is; milliseconds.
+    #[serde(flatten)]
+    pub skew: Skew,
+    /// When it was measured.
+    pub measured: UnixTime,
+    /// Steps of this host's clock noticed since the daemon started.
+    pub steps: u32,
+}
+
+impl Status {
+    /// Sums it up at `now`, the master's time.
+    #[must_use]
+    pub fn of(held: Option<&Bundle>, state: &State, tolerance: ClockTolerance, now: UnixTime) -> Self {
+        let good = held.is_some_and(|held| held.certificate().holds(now) && held.token().holds(now));
+        let verdict = match &state.trouble {
+            Some(trouble) if trouble.needs_human => Verdict::NeedsHuman,
+            _ if !good => Verdict::NoIdentity,
+            Some(_) => Verdict::Retrying,
+            None => Verdict::Good,
+        };
+        let clock = state.clock.map(|measured| ClockView {
+            standing: tolerance.standing(measured.skew),
+            skew: measured.skew,
+            measured: measured.at,
+            steps: state.steps,
+        });
+        Self {
+            verdict,
+            now,
+            identity: held.map(Identity::of),
+            clock,
+            due: state.due,
+            failures: state.failures,
+            trouble: state.trouble.clone(),
+            hooks: state.hooks.clone(),
+        }
+    }
+
+    /// One line, for the service manager.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        match (&self.trouble, &self.identity) {
+            (Some(trouble), _) => trouble.message.clone(),
+            (None, Some(identity)) => {
+                let left = Span::from(identity.certificate_until.since(self.now));
+                format!("agent {}, generation {}, good for {left}", identity.agent, identity.generation)
+            }
+            (None, None) => "no identity yet".to_owned(),
+        }
+    }
+
+    /// In the text format of Prometheus.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        let mut text = String::new();
+        let mut gauge = |name: &str, help: &str, value: Option<f64>| {
+            if let Some(value) = value {
+                let _ = write!(text, "# HELP gatepass_{name} {help}\n# TYPE gatepass_{name} gauge\ngatepass_{name} {value}\n");
+            }
+        };
+        let seconds = |millis: i64| Duration::from_millis(millis.unsigned_abs()).as_secs_f64().copysign(sign(millis));
+        let identity = self.identity.as_ref();
+        let clock = self.clock.as_ref();
+        gauge("up", "1 while a good identity is held.", Some(if self.is_good() { 1.0 } else { 0.0 }));
+        gauge(
+            "certificate_expiry_seconds",
+            "When the certificate ends, seconds since 1970 by the master's clock.",
+            identity.map(|i| seconds(i.certificate_until.0)),
+        );
+        gauge(
+            "token_expiry_seconds",
+            "When the token ends, seconds since 1970 by the master's clock.",
+            identity.map(|i| seconds(i.token_until.0)),
+        );
+        gauge(
+            "clock_ahead_seconds",
+            "The master's clock minus this host's.",
+            clock.map(|c| seconds(c.skew.ahead)),
+        );
+        gauge("clock_doubt_seconds", "How unsure that is.", clock.map(|c| seconds(c.skew.doubt)));
+        gauge("clock_steps", "Steps of this host's clock noticed.", clock.map(|c| f64::from(c.steps)));
+        gauge("failures", "Failed steps in a row.", Some(f64::from(self.failures)));
+        text
+    }
+
+    fn is_good(&self) -> bool {
+        let good = |i: &Identity| self.now < i.certificate_until && self.now < i.token_until;
+        self.identity.as_ref().is_some_and(good)
+    }
+}
+
+fn sign(millis: i64) -> f64 {
+    if millis < 0 { -1.0 } else { 1.0 }
+}
+
+impl Identity {
+    fn of(held: &Bundle) -> Self {
+        Self {
+            agent: held.agent(),
+            generation: held.generation(),
+            serial: held.chain().serial().to_owned(),
+            certificate_until: held.certificate().until(),
+            token_until: held.token().until(),
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.identity {
+            Some(identity) => {
+                writeln!(f, "agent        {}", identity.agent)?;
+                writeln!(f, "generation   {} (serial {})", identity.generation, identity.serial)?;
+                writeln!(f, "certificate  {}", Ends { at: identity.certificate_until, now: self.now })?;
+                writeln!(f, "token        {}", Ends { at: identity.token_until, now: self.now })?;
+            }
+            None => writeln!(f, "agent        none: not enrolled yet")?,
+        }
+        match &self.clock {
+            Some(clock) => writeln!(f, "clock        {}: this host is {}", clock.standing, clock.skew)?,
+            None => writeln!(f, "clock        not compared with a master's yet")?,
+        }
+        if let Some(due) = self.due {
+            writeln!(f, "next         {due}, in {}", Span::from(due.since(self.now)))?;
+        }
+        for hook in &self.hooks {
+            writeln!(f, "hook         {}: {}", hook.name, hook.detail)?;
+        }
+        if let Some(trouble) = &self.trouble {
+            writeln!(f, "trouble      {} ({} failed in a row, last {})", trouble.message, self.failures, trouble.at)?;
+            if let Some(hint) = &trouble.hint {
+                writeln!(f, "hint         {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Ends {
+    at: UnixTime,
+    now: UnixTime,
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.now < self.at {
+            write!(f, "until {}, {} left", self.at, Span::from(self.at.since(self.now)))
+        } else {
+            write!(f, "ended {}, {} ago", self.at, Span::from(self.now.since(self.at)))
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A real master in a directory of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::program::{Output, Program, eventually, program};
+
+/// A running master. Ended with the test.
+pub struct Master {
+    dir: TempDir,
+    program: Program,
+    url: String,
+    options: MasterOptions,
+}
+
+/// What is special about a master.
+#[derive(Debug, Clone)]
+pub struct MasterOptions {
+    /// How long certificates live.
+    pub lifetime: &'static str,
+    /// How long tokens live.
+    pub token_lifetime: &'static str,
+    /// Environment of the process: a fault point, a false clock.
+    pub env: Vec<(&'static str, String)>,
+    /// More for `master.toml`, appended when the directory is made.
+    pub config: &'static str,
+}
+
+impl Default for MasterOptions {
+    fn default() -> Self {
+        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), config: "" }
+    }
+}
+
+impl Master {
+    /// A master with defaults.
+    pub fn start() -> Self {
+        Self::with(MasterOptions::default())
+    }
+
+    /// A master that is special.
+    pub fn with(options: MasterOptions) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let state = dir.path().join("master");
+        let init = Output::of(
+            Command::new(program("gatepass-master"))
+                .args(["init", "--name", "localhost", "--name", "127.0.0.1", "--listen", "127.0.0.1:0", "--dir"])
+                .arg(&state)
+                .args(["--lifetime", options.lifetime, "--token-lifetime", options.token_lifetime])
+                .envs(options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS")).cloned()),
+        );
+        init.expect(0);
+        append(&state.join("master.toml"), options.config);
+        let (program, url) = serve(&state, &options.env, "127.0.0.1:0");
+        Self { dir, program, url, options }
+    }
+
+    /// `https://localhost:port`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where it keeps everything.
+    pub fn dir(&self) -> PathBuf {
+        self.dir.path().join("master")
+    }
+
+    /// The process.
+    pub fn process(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.program.signal("KILL");
+        self.program.ended(Duration::from_secs(10));
+    }
+
+    /// Starts it again on the same port with that environment, after it was killed or stopped.
+    pub fn restart(&mut self, env: Vec<(&'static str, String)>) {
+        let port = self.url.rsplit_once(':').expect("a port").1.to_owned();
+        self.options.env = env;
+        (self.program, self.url) = serve(&self.dir(), &self.options.env, &format!("127.0.0.1:{port}"));
+    }
+
+    /// Runs `gatepassctl` as the first administrator.
+    pub fn ctl(&self, args: &[&str]) -> Output {
+        Output::of(
+            Command::new(program("gatepassctl"))
+                .args(["--url", &self.url, "--apikey-file"])
+                .arg(self.dir().join("admin.key"))
+                .args(args),
+        )
+    }
+
+    /// A new key that may enrol agents, in a file.
+    pub fn api_key(&self, name: &str, more: &[&str]) -> PathBuf {
+        let file = self.dir.path().join(format!("{name}.key"));
+        let path = file.to_str().expect("a path of ours");
+        let mut args = vec!["key", "create", name, "--kind", "service", "--group", "hosts"];
+        args.extend(["--capability", "agent.enrol", "--out", path]);
+        args.extend(more);
+        self.ctl(&args).expect(0);
+        file
+    }
+}
+
+fn append(file: &Path, text: &str) {
+    use std::io::Write as _;
+    let mut file = std::fs::OpenOptions::new().append(true).open(file).expect("init wrote it");
+    file.write_all(text.as_bytes()).expect("room for a few lines");
+}
+
+fn serve(dir: &Path, env: &[(&'static str, String)], listen: &str) -> (Program, String) {
+    let mut child = Command::new(program("gatepass-master"))
+        .args(["serve", "--listen", listen, "--dir"])
+        .arg(dir)
+        .envs(env.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the master starts");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+    eventually("the master says where it listens", Duration::from_secs(20), || {
+        out.read_line(&mut line).expect("it can be read") > 0
+    });
+    let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
+    (Program(child), url.to_owned())
+}
