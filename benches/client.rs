@@ -16,7 +16,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{
-    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -49,7 +50,8 @@ impl Target {
         let trust = connection.exchange(&request("GET", path::TRUST, None, &[]))?.success()?;
         connection.close()?;
         let anchors = Anchors::from_pem(std::str::from_utf8(&trust)?)?.pinned(pin);
-        let tls = Arc::new(vouched_for(&anchors.context("the master shows another root than the key pins")?)?);
+        let tls =
+            Arc::new(vouched_for(&anchors.context("the master shows another root than the key pins")?)?);
         Ok(Self { tls, ..stranger })
     }
 
@@ -106,7 +108,11 @@ impl Connection {
 impl Reply {
     pub(crate) fn success(self) -> Result<Vec<u8>> {
         let Self { status, body } = self;
-        ensure!((200..300).contains(&status), "the master answered {status}: {}", String::from_utf8_lossy(&body));
+        ensure!(
+            (200..300).contains(&status),
+            "the master answered {status}: {}",
+            String::from_utf8_lossy(&body)
+        );
         Ok(body)
     }
 }

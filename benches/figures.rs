@@ -46,7 +46,12 @@ impl Bar {
 }
 
 impl Figure {
-    pub(crate) const fn new(id: &'static str, what: &'static str, unit: &'static str, rounds: Vec<f64>) -> Self {
+    pub(crate) const fn new(
+        id: &'static str,
+        what: &'static str,
+        unit: &'static str,
+        rounds: Vec<f64>,
+    ) -> Self {
         Self { id, what, unit, rounds, limit: Vec::new(), bar: None, aim: None }
     }
 
@@ -77,7 +82,8 @@ impl Figure {
 
     fn verdict(&self) -> Option<&'static str> {
         let met = self.bar?.is_met(self.median());
-        let aimed = self.aim.is_none_or(|aim| self.bar.is_some_and(|bar| same_side(bar, aim).is_met(self.median())));
+        let aimed =
+            self.aim.is_none_or(|aim| self.bar.is_some_and(|bar| same_side(bar, aim).is_met(self.median())));
         Some(match (met, aimed) {
             (false, _) => "MISSED",
             (true, true) => "met",
@@ -90,7 +96,8 @@ impl Figure {
         let limit = median(&self.limit).map_or("-".to_owned(), rounded);
         let ratio = self.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
         let aim = self.aim.map_or(String::new(), |aim| format!("{aim}"));
-        let (what, unit, median, verdict) = (self.what, self.unit, rounded(self.median()), self.verdict().unwrap_or(""));
+        let (what, unit, median, verdict) =
+            (self.what, self.unit, rounded(self.median()), self.verdict().unwrap_or(""));
         format!("{what:<46} {median:>9} {unit:<4} {limit:>9} {ratio:>6}  {bar:<9} {aim:<5} {verdict}")
     }
 

@@ -50,7 +50,8 @@ impl Host {
         let body = serde_json::to_vec(&body)?;
         let request = Request { method: "POST", path: path::CREDENTIALS, body: &body };
         let jti = format!("{:032x}", self.number);
-        let proof = Proof::new(issued.agent, issued.generation, request, jti, clock::now()).sign(&self.signing_key()?)?;
+        let proof = Proof::new(issued.agent, issued.generation, request, jti, clock::now())
+            .sign(&self.signing_key()?)?;
         Ok(client::request("POST", path::CREDENTIALS, Some(&proof), &body))
     }
 

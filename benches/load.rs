@@ -40,8 +40,12 @@ pub(crate) fn fire(target: &Target, requests: &[Vec<u8>]) -> Result<Volley> {
     let next = AtomicUsize::new(0);
     let since = Stopwatch::start();
     let all = thread::scope(|scope| {
-        let workers: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(|| work(target, requests, &next))).collect();
-        workers.into_iter().map(|worker| worker.join().expect("a worker returns its error")).collect::<Result<Vec<_>>>()
+        let workers: Vec<_> =
+            (0..CONNECTIONS).map(|_| scope.spawn(|| work(target, requests, &next))).collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a worker returns its error"))
+            .collect::<Result<Vec<_>>>()
     });
     let wall = since.elapsed();
     let mut shots: Vec<_> = all?.into_iter().flatten().collect();

@@ -59,7 +59,8 @@ impl Master {
             networks: Vec::new(),
             uses: None,
         };
-        let request = client::request("POST", path::API_KEYS, Some(&self.admin), &serde_json::to_vec(&wanted)?);
+        let request =
+            client::request("POST", path::API_KEYS, Some(&self.admin), &serde_json::to_vec(&wanted)?);
         let created: CreatedApiKey = serde_json::from_slice(&load::once(&self.target, &request)?)?;
         Ok(created.secret.reveal().to_owned())
     }
@@ -75,7 +76,12 @@ impl Master {
         let client = cpu_of_us()?.saturating_sub(client);
         let server = cpu_of_process(self.process.id())?.saturating_sub(server);
         let each = |all: Duration| all.as_secs_f64() * 1e6 / count(requests);
-        Ok(Run { server: each(server), client: each(client), rate: count(requests) / volley.wall.as_secs_f64(), volley })
+        Ok(Run {
+            server: each(server),
+            client: each(client),
+            rate: count(requests) / volley.wall.as_secs_f64(),
+            volley,
+        })
     }
 }
 
@@ -143,17 +149,29 @@ fn round(master: &Master, api_key: &str, bench: &mut limits::Bench, requests: us
 
 fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
     let each = |of: fn(&Round) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
-    let latency = |percent| rounds.iter().map(|r| r.enrolments.volley.percentile(percent).as_secs_f64() * 1e3).collect();
+    let latency = |percent| {
+        rounds.iter().map(|r| r.enrolments.volley.percentile(percent).as_secs_f64() * 1e3).collect()
+    };
     vec![
         Figure::new("enrol.cpu", "enrolment, CPU of the master", "us", each(|r| r.enrolments.server))
             .limit(each(|r| r.limits.enrolment()))
             .at_most(400.0)
             .aim(300.0),
-        Figure::new("enrol.ratio", "enrolment, times the limit", "x", each(|r| r.enrolments.server / r.limits.enrolment()))
-            .at_most(2.5),
-        Figure::new("renew.cpu", "renewal with a new key, CPU of the master", "us", each(|r| r.renewals.server))
-            .limit(each(|r| r.limits.renewal()))
-            .at_most(360.0),
+        Figure::new(
+            "enrol.ratio",
+            "enrolment, times the limit",
+            "x",
+            each(|r| r.enrolments.server / r.limits.enrolment()),
+        )
+        .at_most(2.5),
+        Figure::new(
+            "renew.cpu",
+            "renewal with a new key, CPU of the master",
+            "us",
+            each(|r| r.renewals.server),
+        )
+        .limit(each(|r| r.limits.renewal()))
+        .at_most(360.0),
         Figure::new("enrol.rate", "enrolments, client on the same cores", "/s", each(|r| r.enrolments.rate))
             .limit(each(|r| best_rate(&r.enrolments, r.limits.enrolment())))
             .at_least(2500.0),
@@ -167,7 +185,8 @@ fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
 
 /// Every core busy with nothing but this client and the limit.
 fn best_rate(run: &Run, limit: f64) -> f64 {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+    let cores =
+        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
     f64::from(cores) * 1e6 / (run.client + limit)
 }
 
@@ -177,14 +196,16 @@ pub(crate) fn memory(program: &Path, scratch: &Path, extent: Extent) -> Result<V
     let api_key = master.api_key("bench")?;
     pause(Duration::from_secs(1));
     let idle = master.resident()?;
-    let mut after = |issuances: usize| {
+    let after = |issuances: usize| {
         enrol(&master, &api_key, issuances)?;
         master.resident()
     };
     let (few, many) = (after(5_000)?, after(5_000)?);
     let mut figures = vec![
         Figure::new("master.idle", "master idle, resident", "MB", vec![idle]).at_most(10.0),
-        Figure::new("master.loaded", "master after 10,000 issuances, resident", "MB", vec![many]).at_most(24.0).aim(16.0),
+        Figure::new("master.loaded", "master after 10,000 issuances, resident", "MB", vec![many])
+            .at_most(24.0)
+            .aim(16.0),
     ];
     if let Some(all) = extent.flat_until {
         let most = after(all - 10_000)?;

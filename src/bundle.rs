@@ -91,9 +91,17 @@ pub enum Unfit {
 
 fn untimely(validity: Validity, now: UnixTime) -> String {
     if now < validity.from() {
-        format!("is not valid before {}, in {} by the master's clock", validity.from(), Span::from(validity.from().since(now)))
+        format!(
+            "is not valid before {}, in {} by the master's clock",
+            validity.from(),
+            Span::from(validity.from().since(now))
+        )
     } else {
-        format!("ended at {}, {} ago by the master's clock", validity.until(), Span::from(now.since(validity.until())))
+        format!(
+            "ended at {}, {} ago by the master's clock",
+            validity.until(),
+            Span::from(now.since(validity.until()))
+        )
     }
 }
 

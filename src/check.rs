@@ -71,7 +71,13 @@ impl Findings {
         self.0.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Fine)
     }
 
-    fn add(&mut self, id: &'static str, severity: Severity, message: impl Into<String>, hint: Option<String>) {
+    fn add(
+        &mut self,
+        id: &'static str,
+        severity: Severity,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.0.push(Finding { id, severity, message: message.into(), hint });
     }
 
@@ -86,7 +92,12 @@ pub async fn look(subject: Subject<'_>) -> Findings {
     let held = identity(&subject, &mut findings);
     api_key(&subject, held.is_some(), &mut findings);
     if subject.masters.is_empty() {
-        findings.add("master.none", Severity::Broken, "no master is configured", Some("name one: masters = [\"https://host:31116\"]".to_owned()));
+        findings.add(
+            "master.none",
+            Severity::Broken,
+            "no master is configured",
+            Some("name one: masters = [\"https://host:31116\"]".to_owned()),
+        );
     }
     for (url, client) in &subject.masters {
         match client {
@@ -102,21 +113,43 @@ pub async fn look(subject: Subject<'_>) -> Findings {
 fn identity(subject: &Subject<'_>, findings: &mut Findings) -> Option<Bundle> {
     let root = subject.store.root().display();
     match subject.store.current().map(|current| current.map(|(_, parts)| Bundle::recall(parts))) {
-        Ok(None) => findings.add("identity.none", Severity::Warning, format!("{root} holds no identity yet"), None),
+        Ok(None) => {
+            findings.add("identity.none", Severity::Warning, format!("{root} holds no identity yet"), None)
+        }
         Ok(Some(Ok(bundle))) => {
-            findings.fine("identity.fits", format!("agent {}, generation {}: key, chain and token belong together", bundle.agent(), bundle.generation()));
+            findings.fine(
+                "identity.fits",
+                format!(
+                    "agent {}, generation {}: key, chain and token belong together",
+                    bundle.agent(),
+                    bundle.generation()
+                ),
+            );
             return Some(bundle);
         }
-        Ok(Some(Err(error))) => findings.add("identity.unfit", Severity::Broken, whole(&error), Some("run `gatepass download` to enrol anew".to_owned())),
-        Err(error) => findings.add("store.unreadable", Severity::Broken, whole(&error), Some(format!("look at the owner and mode of {root}"))),
+        Ok(Some(Err(error))) => findings.add(
+            "identity.unfit",
+            Severity::Broken,
+            whole(&error),
+            Some("run `gatepass download` to enrol anew".to_owned()),
+        ),
+        Err(error) => findings.add(
+            "store.unreadable",
+            Severity::Broken,
+            whole(&error),
+            Some(format!("look at the owner and mode of {root}")),
+        ),
     }
     None
 }
 
 fn api_key(subject: &Subject<'_>, enrolled: bool, findings: &mut Findings) {
     match subject.api_key.map(|source| (source, source.read())) {
-        Some((source, Ok(key))) => findings.fine("apikey.format", format!("{} holds API key {}, correctly spelt", source.place(), key.id())),
-        Some((_, Err(error))) if enrolled => findings.add("apikey.unreadable", Severity::Warning, whole(&error), None),
+        Some((source, Ok(key))) => findings
+            .fine("apikey.format", format!("{} holds API key {}, correctly spelt", source.place(), key.id())),
+        Some((_, Err(error))) if enrolled => {
+            findings.add("apikey.unreadable", Severity::Warning, whole(&error), None)
+        }
         Some((_, Err(error))) => findings.add("apikey.unreadable", Severity::Broken, whole(&error), None),
         None if enrolled => findings.fine("apikey.none", "no API key is given; none is needed once enrolled"),
         None => findings.add(
@@ -128,38 +161,74 @@ fn api_key(subject: &Subject<'_>, enrolled: bool, findings: &mut Findings) {
     }
 }
 
-async fn master(url: &MasterUrl, client: &Client, subject: &Subject<'_>, held: Option<&Bundle>, findings: &mut Findings) {
+async fn master(
+    url: &MasterUrl,
+    client: &Client,
+    subject: &Subject<'_>,
+    held: Option<&Bundle>,
+    findings: &mut Findings,
+) {
     let skew = match client.probe().await {
         Ok(skew) => skew,
-        Err(error) => return findings.add("master.unreachable", Severity::Broken, format!("{url}: {}", whole(&error)), error.hint()),
+        Err(error) => {
+            return findings.add(
+                "master.unreachable",
+                Severity::Broken,
+                format!("{url}: {}", whole(&error)),
+                error.hint(),
+            );
+        }
     };
     subject.time.observe(skew);
-    findings.fine("master.verified", format!("{url} answers and is who it should be (round trip {})", Span::from(skew.round_trip())));
+    findings.fine(
+        "master.verified",
+        format!("{url} answers and is who it should be (round trip {})", Span::from(skew.round_trip())),
+    );
     let (severity, hint) = match subject.tolerance.standing(skew) {
         ClockStanding::Agree => (Severity::Fine, None),
-        ClockStanding::Unsure => (Severity::Warning, Some("the network is too slow to compare the clocks".to_owned())),
-        ClockStanding::Warn | ClockStanding::Critical => {
-            (Severity::Warning, Some("nothing here depends on it, other programs may: correct the clock that is wrong".to_owned()))
+        ClockStanding::Unsure => {
+            (Severity::Warning, Some("the network is too slow to compare the clocks".to_owned()))
         }
+        ClockStanding::Warn | ClockStanding::Critical => (
+            Severity::Warning,
+            Some(
+                "nothing here depends on it, other programs may: correct the clock that is wrong".to_owned(),
+            ),
+        ),
     };
     findings.add("clock", severity, format!("this host's clock is {skew}"), hint);
     let Some(held) = held else { return };
     match client.me(&caller(held)).await {
-        Ok(me) => findings.fine("identity.accepted", format!("{url} knows this agent as {} ({})", me.name, me.state)),
-        Err(error) => findings.add("identity.refused", Severity::Broken, format!("{url}: {}", whole(&error)), error.hint()),
+        Ok(me) => findings
+            .fine("identity.accepted", format!("{url} knows this agent as {} ({})", me.name, me.state)),
+        Err(error) => findings.add(
+            "identity.refused",
+            Severity::Broken,
+            format!("{url}: {}", whole(&error)),
+            error.hint(),
+        ),
     }
 }
 
 /// Time to death: when this agent would stop working if the master were down from now on.
 fn lifetime(held: Option<&Bundle>, now: UnixTime, findings: &mut Findings) {
     let Some(held) = held else { return };
-    for (id, what, until) in
-        [("identity.certificate", "certificate", held.certificate().until()), ("identity.token", "token", held.token().until())]
-    {
+    for (id, what, until) in [
+        ("identity.certificate", "certificate", held.certificate().until()),
+        ("identity.token", "token", held.token().until()),
+    ] {
         if now < until {
-            findings.fine(id, format!("the {what} would last for {} without the master", Span::from(until.since(now))));
+            findings.fine(
+                id,
+                format!("the {what} would last for {} without the master", Span::from(until.since(now))),
+            );
         } else {
-            findings.add(id, Severity::Broken, format!("the {what} ended {} ago", Span::from(now.since(until))), Some("is the daemon running?".to_owned()));
+            findings.add(
+                id,
+                Severity::Broken,
+                format!("the {what} ended {} ago", Span::from(now.since(until))),
+                Some("is the daemon running?".to_owned()),
+            );
         }
     }
 }
@@ -171,7 +240,12 @@ fn copies(subject: &Subject<'_>, findings: &mut Findings) {
         let hint = Some("is the daemon running, and may it write there?".to_owned());
         match output.holds(&parts) {
             Ok(true) => findings.fine("output.current", format!("{dir} holds the current identity")),
-            Ok(false) => findings.add("output.stale", Severity::Warning, format!("{dir} does not hold the current identity"), hint),
+            Ok(false) => findings.add(
+                "output.stale",
+                Severity::Warning,
+                format!("{dir} does not hold the current identity"),
+                hint,
+            ),
             Err(error) => findings.add("output.impossible", Severity::Broken, whole(&error), None),
         }
     }

@@ -30,8 +30,10 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Get an identity once, or renew the one that is there if it is due, and end
-    #[command(after_help = "The files are DIR/current/{tls.key,tls.crt,ca.crt,agent.jwt}; `current` only ever moves as a whole.\n\n\
-        Example: gatepass download --master https://master:31116 --apikey-file key --dir identity")]
+    #[command(
+        after_help = "The files are DIR/current/{tls.key,tls.crt,ca.crt,agent.jwt}; `current` only ever moves as a whole.\n\n\
+        Example: gatepass download --master https://master:31116 --apikey-file key --dir identity"
+    )]
     Download {
         /// Where the identity goes [default: the configuration's]
         #[arg(long, value_name = "DIR")]

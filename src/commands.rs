@@ -93,7 +93,9 @@ impl Wiring {
 
     fn api_key(&self) -> Option<Source> {
         let named = self.overrides.apikey_file.as_deref();
-        credential::find(named, self.config.apikey_file.as_deref(), |name| std::env::var_os(name).map(PathBuf::from))
+        credential::find(named, self.config.apikey_file.as_deref(), |name| {
+            std::env::var_os(name).map(PathBuf::from)
+        })
     }
 
     /// Everything a step needs, wired together.
@@ -153,7 +155,15 @@ fn merged(mut config: Config, overrides: &Overrides, dir: Option<&Path>) -> Conf
 
 fn settings(config: &Config, api_key: Option<Source>) -> Result<Settings> {
     let facts = facts::gather(Path::new("/"));
-    let own_name = || facts.host_names.first().context("this host has no name; choose one with `name`")?.as_str().parse().context("the host name");
+    let own_name = || {
+        facts
+            .host_names
+            .first()
+            .context("this host has no name; choose one with `name`")?
+            .as_str()
+            .parse()
+            .context("the host name")
+    };
     Ok(Settings {
         name: config.name.clone().map_or_else(own_name, Ok)?,
         facts: facts.clone(),

@@ -87,7 +87,8 @@ pub struct Proxy(Url);
 impl TryFrom<String> for Proxy {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, &'static str> {
-        let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url =
+            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         url.map(Self).ok_or("`proxy` is a URL like http://proxy.example.com:3128")
     }
 }
@@ -153,7 +154,11 @@ pub struct Floor(Span);
 impl TryFrom<Span> for Floor {
     type Error = &'static str;
     fn try_from(span: Span) -> Result<Self, &'static str> {
-        if span.duration() < Duration::from_secs(1) { Err("the floor is at least 1s") } else { Ok(Self(span)) }
+        if span.duration() < Duration::from_secs(1) {
+            Err("the floor is at least 1s")
+        } else {
+            Ok(Self(span))
+        }
     }
 }
 
@@ -244,7 +249,9 @@ impl Config {
                 suggestion: gatepass_contract::suggest::nearest_key(error.message()),
                 message: error.to_string().trim_end().to_owned(),
             }),
-            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                Ok(Self::default())
+            }
             Err(source) => Err(BadConfig::Unreadable { path: path.to_owned(), source }),
         }
     }
@@ -263,7 +270,10 @@ mod tests {
     #[test]
     fn the_example_is_accepted_and_says_the_defaults() {
         let example = Config::parse(EXAMPLE).expect("the example is a configuration");
-        let want = Config { masters: vec!["https://master.example.com:31116".parse().expect("a URL")], ..Config::default() };
+        let want = Config {
+            masters: vec!["https://master.example.com:31116".parse().expect("a URL")],
+            ..Config::default()
+        };
         assert_eq!(example, want);
     }
 
@@ -278,7 +288,8 @@ mod tests {
             })
             .collect::<Vec<_>>()
             .join("\n");
-        let full = Config::parse(&uncommented).expect("the example stays a configuration when all of it is used");
+        let full =
+            Config::parse(&uncommented).expect("the example stays a configuration when all of it is used");
         let written = toml::Table::try_from(&full).expect("a table");
         let example: toml::Table = uncommented.parse().expect("a table");
         assert_eq!(keys(&written, ""), keys(&example, ""));
@@ -308,9 +319,14 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         let dir = tempfile::tempdir().expect("a directory");
-        for (text, want) in [("mastres = []", Some("masters")), ("[renewal]\nflor = '1min'", Some("floor")), ("[renewal]\nafter = 96", None)] {
+        for (text, want) in [
+            ("mastres = []", Some("masters")),
+            ("[renewal]\nflor = '1min'", Some("floor")),
+            ("[renewal]\nafter = 96", None),
+        ] {
             let path = dir.path().join("config.toml");
-            std::io::Write::write_all(&mut std::fs::File::create(&path).expect("a file"), text.as_bytes()).expect("written");
+            std::io::Write::write_all(&mut std::fs::File::create(&path).expect("a file"), text.as_bytes())
+                .expect("written");
             let error = Config::load(Some(&path)).expect_err("refused");
             let BadConfig::Wrong { suggestion, .. } = &error else { panic!("{error}") };
             assert_eq!(suggestion.as_deref(), want, "{text}: {error}");
@@ -319,7 +335,12 @@ mod tests {
 
     #[test]
     fn bare_numbers_and_tiny_floors_are_refused() {
-        for text in ["[http]\ntimeout = 30", "[renewal]\nfloor = '500ms'", "[renewal]\nafter = 0", "log = { level = 'trace' }"] {
+        for text in [
+            "[http]\ntimeout = 30",
+            "[renewal]\nfloor = '500ms'",
+            "[renewal]\nafter = 0",
+            "log = { level = 'trace' }",
+        ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }
     }

@@ -31,8 +31,13 @@ pub enum Source {
 /// What the process was given, by preference: named on the command line, a systemd credential, named in the
 /// configuration, the environment. `None` when there is nothing anywhere.
 #[must_use]
-pub fn find(named: Option<&Path>, configured: Option<&Path>, env: impl Fn(&str) -> Option<PathBuf>) -> Option<Source> {
-    let systemd = || env("CREDENTIALS_DIRECTORY").map(|dir| dir.join(SYSTEMD_CREDENTIAL)).filter(|file| file.exists());
+pub fn find(
+    named: Option<&Path>,
+    configured: Option<&Path>,
+    env: impl Fn(&str) -> Option<PathBuf>,
+) -> Option<Source> {
+    let systemd =
+        || env("CREDENTIALS_DIRECTORY").map(|dir| dir.join(SYSTEMD_CREDENTIAL)).filter(|file| file.exists());
     if let Some(file) = named {
         return Some(if file == Path::new("-") { Source::Stdin } else { Source::File(file.to_owned()) });
     }

@@ -21,19 +21,32 @@ impl fmt::Display for Generation {
     }
 }
 
-/// The file at `path` holds either what it held or all of `bytes`, at every instant and after a power cut.
+/// Whoever reads the file at `path` finds either what it held or all of `bytes`. Not synced: for what can be made
+/// again, such as after a power cut.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    replace(path, bytes, mode, || {})?;
+    replace(path, bytes, mode, |_| Ok(()))
+}
+
+/// As [`write_atomically`], and when it returns it is on the disk.
+pub(crate) fn write_durably(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    before_rename: impl FnOnce(),
+) -> io::Result<()> {
+    replace(path, bytes, mode, |file| file.sync_data().map(|()| before_rename()))?;
     sync_dir(parent(path))
 }
 
-/// As [`write_atomically`], except that a power cut may bring the old content back.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32, before_rename: impl FnOnce()) -> io::Result<()> {
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    before_rename: impl FnOnce(&File) -> io::Result<()>,
+) -> io::Result<()> {
     let next = beside(path, ".new");
     absent(fs::remove_file(&next))?;
-    let file = create(&next, bytes, mode)?;
-    file.sync_data()?;
-    before_rename();
+    before_rename(&create(&next, bytes, mode)?)?;
     fs::rename(&next, path)
 }
 
@@ -54,9 +67,14 @@ pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
 }
 
 /// Waits until files and their directory are on the disk.
+///
+/// # Why
+///
+/// Starting to write all of them before waiting for the first lets the journal commit once instead of once a file:
+/// 1.5 ms instead of 2.1 for five files and a switch where one sync takes 0.2. `syncfs` would take 0.9, but it waits
+/// for whatever anybody else is writing to that disk, which may be minutes.
 pub(crate) fn sync_all(files: &[File], dir: &Path) -> io::Result<()> {
     for file in files {
-        // Starts writing all of them before waiting for the first: the journal then commits once, not once a file.
         rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
     }
     files.iter().try_for_each(File::sync_data)?;
@@ -109,6 +127,7 @@ mod tests {
         fs::File::create(beside(&path, ".new")).expect("what a crash left");
         for (text, mode) in [("one", 0o600), ("two", 0o644)] {
             write_atomically(&path, text.as_bytes(), mode).expect("written");
+            write_durably(&path, text.as_bytes(), mode, || {}).expect("written again");
             assert_eq!(fs::read_to_string(&path).expect("read"), text);
             assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, mode);
         }

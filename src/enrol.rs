@@ -58,7 +58,12 @@ pub async fn enrol(
     Bundle::verify(parts(key, issued, lot), now()).map_err(EnrolError::Unfit)
 }
 
-async fn ask(key: &KeyPair, host: Host, by: Credential<'_>, master: &impl Master) -> Result<Issued, MasterError> {
+async fn ask(
+    key: &KeyPair,
+    host: Host,
+    by: Credential<'_>,
+    master: &impl Master,
+) -> Result<Issued, MasterError> {
     let Host { name, facts, clock } = host;
     let csr = key.csr();
     match by {

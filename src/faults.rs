@@ -20,7 +20,6 @@ pub const POINTS: &[&str] = &[
     "pending-key.cleared",
     "output.before-rename",
     "output.after-rename",
-    "state.before-rename",
     "state.saved",
 ];
 

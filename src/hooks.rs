@@ -83,7 +83,9 @@ impl TryFrom<Written> for Hook {
             (Some(command), None) => Action::Run(absolute(&name, command)?),
             (None, Some(unit)) => Action::Reload(unit_name(&name, unit)?),
             (Some(_), Some(_)) | (None, None) => {
-                return Err(format!("hook `{name}` needs either `run = [\"/path\", …]` or `reload = \"a.service\"`"));
+                return Err(format!(
+                    "hook `{name}` needs either `run = [\"/path\", …]` or `reload = \"a.service\"`"
+                ));
             }
         };
         if timeout.duration().is_zero() || on.is_empty() {
@@ -278,7 +280,8 @@ impl Tail {
     /// For a log line and a report: on one line, without anything that could garble a terminal.
     fn behind(&self, ended: &str) -> String {
         let text = String::from_utf8_lossy(&self.0);
-        let words: Vec<_> = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|w| !w.is_empty()).collect();
+        let words: Vec<_> =
+            text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|w| !w.is_empty()).collect();
         if words.is_empty() { ended.to_owned() } else { format!("{ended}: {}", words.join(" ")) }
     }
 }
@@ -326,9 +329,12 @@ mod tests {
         let found = ran(&[shell("env; pwd; echo to stderr >&2", "")]).await;
         assert!(found.results[0].ok && found.required_failure.is_none());
         let detail = &found.results[0].detail;
-        for want in
-            ["GATEPASS_GENERATION=7", "GATEPASS_DIR=/somewhere", "GATEPASS_REASON=certificate,token", "to stderr"]
-        {
+        for want in [
+            "GATEPASS_GENERATION=7",
+            "GATEPASS_DIR=/somewhere",
+            "GATEPASS_REASON=certificate,token",
+            "to stderr",
+        ] {
             assert!(detail.contains(want), "{want} in {detail}");
         }
         assert!(!detail.contains("CARGO"), "{detail}");

@@ -129,10 +129,14 @@ impl Status {
         let mut text = String::new();
         let mut gauge = |name: &str, help: &str, value: Option<f64>| {
             if let Some(value) = value {
-                let _ = write!(text, "# HELP gatepass_{name} {help}\n# TYPE gatepass_{name} gauge\ngatepass_{name} {value}\n");
+                let _ = write!(
+                    text,
+                    "# HELP gatepass_{name} {help}\n# TYPE gatepass_{name} gauge\ngatepass_{name} {value}\n"
+                );
             }
         };
-        let seconds = |millis: i64| Duration::from_millis(millis.unsigned_abs()).as_secs_f64().copysign(sign(millis));
+        let seconds =
+            |millis: i64| Duration::from_millis(millis.unsigned_abs()).as_secs_f64().copysign(sign(millis));
         let identity = self.identity.as_ref();
         let clock = self.clock.as_ref();
         gauge("up", "1 while a good identity is held.", Some(if self.is_good() { 1.0 } else { 0.0 }));
@@ -202,7 +206,11 @@ impl fmt::Display for Status {
             writeln!(f, "hook         {}: {}", hook.name, hook.detail)?;
         }
         if let Some(trouble) = &self.trouble {
-            writeln!(f, "trouble      {} ({} failed in a row, last {})", trouble.message, self.failures, trouble.at)?;
+            writeln!(
+                f,
+                "trouble      {} ({} failed in a row, last {})",
+                trouble.message, self.failures, trouble.at
+            )?;
             if let Some(hint) = &trouble.hint {
                 writeln!(f, "hint         {hint}")?;
             }

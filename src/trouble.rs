@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::credential::NoApiKey;
 use crate::enrol::EnrolError;
-use crate::outputs::OutputError;
 use crate::master::{MasterError, Remedy};
+use crate::outputs::OutputError;
 use crate::store::StoreError;
 
 /// Why a step failed. What was held is still held.

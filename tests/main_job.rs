@@ -27,7 +27,8 @@ fn a_key_becomes_an_identity_that_openssl_accepts() {
 
 #[test]
 fn the_daemon_renews_before_the_end() {
-    let options = crate::support::MasterOptions { lifetime: "10s", token_lifetime: "10s", ..Default::default() };
+    let options =
+        crate::support::MasterOptions { lifetime: "10s", token_lifetime: "10s", ..Default::default() };
     let master = Master::with(options);
     let agent = Agent::new(&[master.url()], &master.api_key("hosts", &[]));
     let mut daemon = agent.daemon();

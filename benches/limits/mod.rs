@@ -85,7 +85,8 @@ impl Bench {
 
 /// What the limits are made of.
 pub(crate) fn figures(rounds: &[Limits]) -> Vec<Figure> {
-    let figure = |id, what, of: fn(&Limits) -> f64| Figure::new(id, what, "us", rounds.iter().map(of).collect());
+    let figure =
+        |id, what, of: fn(&Limits) -> f64| Figure::new(id, what, "us", rounds.iter().map(of).collect());
     vec![
         figure("limit.tls", "TLS 1.3 handshake, request, answer, close", |l| l.tls),
         figure("limit.tcp", "the same bytes through the kernel", |l| l.tcp),

@@ -7,8 +7,8 @@ use aws_lc_rs::signature::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData as _, SanType, SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls_pki_types::CertificateSigningRequestDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -31,9 +31,16 @@ pub(super) struct Signing {
 
 impl Signing {
     pub(super) fn prepare() -> Result<Self> {
-        let issuer = Issuer::new(authority("issuing", BasicConstraints::Constrained(0)), KeyPair::generate()?);
+        let issuer =
+            Issuer::new(authority("issuing", BasicConstraints::Constrained(0)), KeyPair::generate()?);
         let token_key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
-        let mut signing = Self { host: Host::new(0)?, issuer, token_key, random: SystemRandom::new(), proof: String::new() };
+        let mut signing = Self {
+            host: Host::new(0)?,
+            issuer,
+            token_key,
+            random: SystemRandom::new(),
+            proof: String::new(),
+        };
         signing.proof = signing.sign()?;
         Ok(signing)
     }
@@ -48,7 +55,6 @@ impl Signing {
 
     /// With the names and extensions an agent's certificate has.
     pub(super) fn certificate(&self) -> Result<f64> {
-        let spki = self.host.pair.subject_public_key_info();
         repeat(|| {
             let mut params = CertificateParams::default();
             params.distinguished_name.push(DnType::CommonName, "bench-000000");
@@ -56,9 +62,10 @@ impl Signing {
             params.subject_alt_names = vec![SanType::URI(SPIFFE.try_into()?)];
             params.is_ca = IsCa::ExplicitNoCa;
             params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+            params.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
             params.use_authority_key_identifier_extension = true;
-            Ok(params.signed_by(&SubjectPublicKeyInfo::from_der(&spki)?, &self.issuer).map(drop)?)
+            Ok(params.signed_by(&self.host.pair, &self.issuer).map(drop)?)
         })
     }
 

@@ -120,7 +120,10 @@ where
 /// Leaf and issuing certificate, the leaf's key, the root.
 fn chain() -> Result<(Vec<CertificateDer<'static>>, KeyPair, RootCertStore)> {
     let (root_key, issuing_key, key) = (KeyPair::generate()?, KeyPair::generate()?, KeyPair::generate()?);
-    let (root, issuing) = (authority("root", BasicConstraints::Unconstrained), authority("issuing", BasicConstraints::Constrained(0)));
+    let (root, issuing) = (
+        authority("root", BasicConstraints::Unconstrained),
+        authority("issuing", BasicConstraints::Constrained(0)),
+    );
     let anchor = root.self_signed(&root_key)?;
     let intermediate = issuing.signed_by(&issuing_key, &Issuer::from_params(&root, &root_key))?;
     let mut leaf = CertificateParams::new(vec!["localhost".to_owned()])?;
@@ -152,6 +155,7 @@ fn server(chain: Vec<CertificateDer<'static>>, key: &KeyPair, roots: &RootCertSt
 }
 
 fn client(roots: RootCertStore) -> Result<ClientConfig> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13])?;
     Ok(without_memory(builder.with_root_certificates(roots)))
 }

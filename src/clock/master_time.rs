@@ -59,6 +59,7 @@ impl MasterTime {
     }
 
     /// Whether the wall clock was set since the last look.
+    #[must_use]
     pub fn look(&self) -> Option<Step> {
         self.reckoning().look(self.read())
     }

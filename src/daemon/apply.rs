@@ -12,7 +12,9 @@ use crate::trouble::StepError;
 impl<M: Master> Daemon<M> {
     /// Brings outputs and hooks up to what is held; after a crash in the middle, again.
     pub(super) async fn apply(&mut self) -> Result<(), StepError> {
-        let Some((number, bundle)) = self.held.as_ref().filter(|(number, _)| self.state.applied != Some(number.0)) else {
+        let Some((number, bundle)) =
+            self.held.as_ref().filter(|(number, _)| self.state.applied != Some(number.0))
+        else {
             return Ok(());
         };
         let changes = changes(self.store.previous()?.as_ref(), bundle.parts());
@@ -21,7 +23,8 @@ impl<M: Master> Daemon<M> {
                 info!(dir = %output.dir().display(), "output written");
             }
         }
-        let ran = hooks::run(&self.settings.hooks, &changes, bundle.generation(), &self.store.current_dir()).await;
+        let ran =
+            hooks::run(&self.settings.hooks, &changes, bundle.generation(), &self.store.current_dir()).await;
         (self.state.hooks, self.state.applied) = (ran.results, Some(number.0));
         match ran.required_failure {
             Some(name) => Err(self.roll_back(name)),
@@ -49,5 +52,8 @@ impl<M: Master> Daemon<M> {
 fn changes(before: Option<&Parts>, now: &Parts) -> Vec<Change> {
     let certificate = before.is_none_or(|before| before.chain != now.chain || before.anchors != now.anchors);
     let token = before.is_none_or(|before| before.token != now.token);
-    [(certificate, Change::Certificate), (token, Change::Token)].into_iter().filter_map(|(is, c)| is.then_some(c)).collect()
+    [(certificate, Change::Certificate), (token, Change::Token)]
+        .into_iter()
+        .filter_map(|(is, c)| is.then_some(c))
+        .collect()
 }

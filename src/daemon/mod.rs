@@ -15,6 +15,7 @@ use gatepass_contract::name::DisplayName;
 use gatepass_contract::pki::KeyKind;
 use gatepass_contract::span::Span;
 use gatepass_contract::time::UnixTime;
+use gatepass_contract::wire::admin::ClockStanding;
 use gatepass_contract::wire::agent::Facts;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -102,6 +103,8 @@ pub struct Daemon<M> {
     identity_over: bool,
     /// A new key is wanted, due or not.
     renew_now: bool,
+    /// What the log was last told of the clocks.
+    clock_told: Option<ClockStanding>,
     word: Word,
 }
 
@@ -115,7 +118,19 @@ impl<M: Master> Daemon<M> {
             time.observe(measured.skew);
         }
         let not_before = time.clock().boot();
-        Self { settings, store, master, time, held, state, not_before, identity_over: false, renew_now: false, word: Word::default() }
+        Self {
+            settings,
+            store,
+            master,
+            time,
+            held,
+            state,
+            not_before,
+            identity_over: false,
+            renew_now: false,
+            clock_told: None,
+            word: Word::default(),
+        }
     }
 
     /// What is held, however old.
@@ -182,7 +197,9 @@ impl<M: Master> Daemon<M> {
         match self.settings.policy.decide(now, held.map(Bundle::held).as_ref()) {
             Decision::Enrol => Some(Errand::Enrol),
             Decision::Renew(key) => Some(Errand::Renew(key)),
-            Decision::Rest { .. } => self.state.report_at.is_none_or(|at| now >= at).then_some(Errand::Report),
+            Decision::Rest { .. } => {
+                self.state.report_at.is_none_or(|at| now >= at).then_some(Errand::Report)
+            }
         }
     }
 

@@ -88,7 +88,8 @@ impl<M: Master> Daemon<M> {
 }
 
 fn say(trouble: &Trouble, wait: Duration, left: Duration) {
-    let (again_in, left, hint) = (Span::from(wait), Span::from(left), trouble.hint.as_deref().unwrap_or_default());
+    let (again_in, left, hint) =
+        (Span::from(wait), Span::from(left), trouble.hint.as_deref().unwrap_or_default());
     if trouble.needs_human {
         error!(error = trouble.message, hint, %again_in, held_for = %left, "a person must act");
     } else {

@@ -1,5 +1,6 @@
 //! One visit to the master: measure the clocks, then do what is due.
 
+use gatepass_contract::time::Skew;
 use gatepass_contract::wire::admin::ClockStanding;
 use gatepass_contract::wire::agent::{ClockReport, Directive, ReportRequest};
 use tracing::{info, warn};
@@ -36,16 +37,10 @@ impl<M: Master> Daemon<M> {
     async fn measure(&mut self) -> Result<(), StepError> {
         let skew = self.master.probe().await?;
         self.time.observe(skew);
-        let before = self.state.clock.map(|measured| self.settings.tolerance.standing(measured.skew));
-        let standing = self.settings.tolerance.standing(skew);
         self.state.clock = Some(Measured { skew, at: self.time.now() });
-        match standing {
-            _ if before == Some(standing) => {}
-            ClockStanding::Agree => info!(clock = %skew, "the clocks agree"),
-            ClockStanding::Unsure => warn!(clock = %skew, "the network is too slow to compare the clocks"),
-            ClockStanding::Warn | ClockStanding::Critical => {
-                warn!(clock = %skew, ahead_ms = skew.ahead, doubt_ms = skew.doubt, "this host's clock and the master's disagree");
-            }
+        let standing = self.settings.tolerance.standing(skew);
+        if self.clock_told.replace(standing) != Some(standing) {
+            say_clock(standing, skew);
         }
         Ok(())
     }
@@ -129,5 +124,18 @@ impl<M: Master> Daemon<M> {
     fn clock_report(&self) -> ClockReport {
         let skew = self.time.skew().expect("every visit begins with a measurement");
         ClockReport { local: self.time.clock().wall(), skew, steps: self.time.steps() }
+    }
+}
+
+fn say_clock(standing: ClockStanding, skew: Skew) {
+    let (ahead_ms, doubt_ms) = (skew.ahead, skew.doubt);
+    match standing {
+        ClockStanding::Agree => info!(clock = %skew, ahead_ms, doubt_ms, "the clocks agree"),
+        ClockStanding::Unsure => {
+            warn!(clock = %skew, ahead_ms, doubt_ms, "the network is too slow to compare the clocks")
+        }
+        ClockStanding::Warn | ClockStanding::Critical => {
+            warn!(clock = %skew, ahead_ms, doubt_ms, "this host's clock and the master's disagree");
+        }
     }
 }

@@ -219,7 +219,13 @@ impl Client {
         Ok(Skew::from_exchange(clock.wall() - waited, reply.received, reply.sent, waited))
     }
 
-    fn proven(&self, caller: &Caller, method: Method, path: &'static str, body: Vec<u8>) -> Result<Ask, MasterError> {
+    fn proven(
+        &self,
+        caller: &Caller,
+        method: Method,
+        path: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Ask, MasterError> {
         let mut jti = [0; 16];
         aws_lc_rs::rand::fill(&mut jti).expect("the system's random source never fails once it has started");
         let request = Proven { method: method.as_str(), path, body: &body };
@@ -308,7 +314,8 @@ impl Master for Client {
 
     async fn enrol(&self, key: &ApiKey, request: &EnrolRequest) -> Result<Issued, MasterError> {
         let credential = Some(bearer(&key.reveal()));
-        self.call(Ask { method: Method::POST, path: path::AGENTS, body: json(request), credential }, parse).await
+        self.call(Ask { method: Method::POST, path: path::AGENTS, body: json(request), credential }, parse)
+            .await
     }
 
     async fn renew(&self, caller: &Caller, request: &RenewRequest) -> Result<Issued, MasterError> {
@@ -334,7 +341,5 @@ impl Master for Client {
     }
 }
 
-#[cfg(test)]
-mod server;
 #[cfg(test)]
 mod tests;

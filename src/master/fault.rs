@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepass_contract::span::Span;
 use gatepass_contract::time::UnixTime;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, InvalidMessage as BadMessage};
 
 use super::error::{Refusal, Remedy};
 
@@ -29,7 +29,9 @@ pub enum Fault {
     #[error("the server's certificate is signed by another CA than {0}")]
     OtherCa(&'static str),
     /// It hands out no trust anchor with the pinned fingerprint.
-    #[error("none of the server's trust anchors has the pinned fingerprint: it is another master than the key is for")]
+    #[error(
+        "none of the server's trust anchors has the pinned fingerprint: it is another master than the key is for"
+    )]
     WrongPin,
     /// Its certificate is for other names.
     #[error("the server's certificate is not for this host name but for {0}")]
@@ -43,7 +45,9 @@ pub enum Fault {
         now: UnixTime,
     },
     /// Its certificate's time has not come.
-    #[error("the server's certificate is not valid before {from}; the master's time is {now} as far as it is known")]
+    #[error(
+        "the server's certificate is not valid before {from}; the master's time is {now} as far as it is known"
+    )]
     NotYetValid {
         /// Its first instant.
         from: UnixTime,
@@ -126,9 +130,9 @@ impl Fault {
                 "something else answers there, or a proxy opens TLS on the way: name its CA with --ca-file or --ca-fingerprint only if it is yours",
             ),
             Self::OtherName(_) => Some("use one of these names, or start the master with the name you use"),
-            Self::Expired { .. } | Self::NotYetValid { .. } => {
-                Some("the server's certificate must be replaced, or the master's clock be set; this host's clock does not matter")
-            }
+            Self::Expired { .. } | Self::NotYetValid { .. } => Some(
+                "the server's certificate must be replaced, or the master's clock be set; this host's clock does not matter",
+            ),
             Self::OldTls => Some("a proxy on the way opens TLS; let it speak TLS 1.3"),
             Self::NoSystemRoots => Some("install ca-certificates, or name the CA with --ca-file"),
             Self::Redirect | Self::Garbage(_) | Self::Status { .. } => {
@@ -166,33 +170,38 @@ impl Fault {
     }
 
     fn of_tls(error: &rustls::Error, trusted: &'static str) -> Self {
-        use rustls::Error::{AlertReceived, InvalidCertificate, PeerIncompatible};
-        match error {
-            InvalidCertificate(certificate) => Self::of_certificate(certificate, trusted),
-            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::PlainHttp,
-            PeerIncompatible(_) | AlertReceived(AlertDescription::ProtocolVersion) => Self::OldTls,
-            other => Self::Tls(other.to_string()),
+        use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage, PeerIncompatible};
+        if let InvalidCertificate(certificate) = error {
+            Self::of_certificate(certificate, trusted)
+        } else if matches!(error, InvalidMessage(BadMessage::InvalidContentType)) {
+            Self::PlainHttp
+        } else if matches!(error, PeerIncompatible(_) | AlertReceived(AlertDescription::ProtocolVersion)) {
+            Self::OldTls
+        } else {
+            Self::Tls(error.to_string())
         }
     }
 
     fn of_certificate(error: &CertificateError, trusted: &'static str) -> Self {
-        let at = |time: &rustls_pki_types::UnixTime| {
-            UnixTime::from_seconds(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+        use CertificateError::{
+            BadSignature, ExpiredContext, NotValidForNameContext, NotValidYetContext, UnknownIssuer,
         };
-        match error {
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::OtherCa(trusted),
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::OtherName(if presented.is_empty() { "none".to_owned() } else { presented.join(", ") })
-            }
-            CertificateError::ExpiredContext { time, not_after } => {
-                Self::Expired { until: at(not_after), now: at(time) }
-            }
-            CertificateError::NotValidYetContext { time, not_before } => {
-                Self::NotYetValid { from: at(not_before), now: at(time) }
-            }
-            other => Self::Tls(other.to_string()),
+        if matches!(error, UnknownIssuer | BadSignature) {
+            Self::OtherCa(trusted)
+        } else if let NotValidForNameContext { presented, .. } = error {
+            Self::OtherName(if presented.is_empty() { "none".to_owned() } else { presented.join(", ") })
+        } else if let ExpiredContext { time, not_after } = error {
+            Self::Expired { until: instant(*not_after), now: instant(*time) }
+        } else if let NotValidYetContext { time, not_before } = error {
+            Self::NotYetValid { from: instant(*not_before), now: instant(*time) }
+        } else {
+            Self::Tls(error.to_string())
         }
     }
+}
+
+fn instant(at: rustls_pki_types::UnixTime) -> UnixTime {
+    UnixTime::from_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// How long was waited at most.

@@ -337,8 +337,8 @@ impl Place {
 
     /// Keeps the one before: a consumer may be reading it.
     fn sweep(&self, keep: &[Option<Generation>]) -> io::Result<()> {
-        let old = self.numbers()?.into_iter().filter(|&number| !keep.contains(&Some(number)));
-        old.map(|number| fs::remove_dir_all(self.numbered(number))).collect()
+        let mut old = self.numbers()?.into_iter().filter(|&number| !keep.contains(&Some(number)));
+        old.try_for_each(|number| fs::remove_dir_all(self.numbered(number)))
     }
 }
 

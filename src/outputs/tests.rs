@@ -12,7 +12,13 @@ fn parts(mark: &str) -> Parts {
     let (agent, at, jwks) = (AgentId([1; 16]), UnixTime(1), JwkSet { keys: Vec::new() });
     let meta = Meta { agent, generation: 1, renew_at: at, rekey_at: at, lot: 3, jwks };
     let text = |what: &str| format!("{what} {mark}");
-    Parts { key: Zeroizing::new(text("key")), chain: text("chain"), anchors: text("ca"), token: text("jwt"), meta }
+    Parts {
+        key: Zeroizing::new(text("key")),
+        chain: text("chain"),
+        anchors: text("ca"),
+        token: text("jwt"),
+        meta,
+    }
 }
 
 fn output(dir: &Path, more: &str) -> Output {

@@ -100,7 +100,8 @@ impl Store {
         let link = self.current_dir();
         let Some(target) = absent(fs::read_link(&link)).at("read", &link)? else { return Ok(None) };
         let number = target.strip_prefix("generations").ok().and_then(number_of);
-        let foreign = || StoreError::Damaged { path: link, reason: format!("it leads to {}", target.display()) };
+        let foreign =
+            || StoreError::Damaged { path: link, reason: format!("it leads to {}", target.display()) };
         number.ok_or_else(foreign).map(Some)
     }
 
@@ -109,7 +110,8 @@ impl Store {
         let dir = self.generations();
         let Some(entries) = absent(fs::read_dir(&dir)).at("read", &dir)? else { return Ok(Vec::new()) };
         let names: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.file_name())).collect();
-        let mut numbers: Vec<_> = names.at("read", &dir)?.iter().filter_map(|name| number_of(name.as_ref())).collect();
+        let mut numbers: Vec<_> =
+            names.at("read", &dir)?.iter().filter_map(|name| number_of(name.as_ref())).collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -118,7 +120,8 @@ impl Store {
         let dir = self.dir(number);
         let text = |name: &str| {
             let path = dir.join(name);
-            private_text(&path)?.ok_or_else(|| StoreError::Damaged { path, reason: "it is missing".to_owned() })
+            private_text(&path)?
+                .ok_or_else(|| StoreError::Damaged { path, reason: "it is missing".to_owned() })
         };
         let public = |name| text(name).map(|text| text.to_string());
         let meta = serde_json::from_str(&text(META)?)

@@ -18,14 +18,22 @@ impl Lock {
     pub(super) fn take(root: &Path) -> Result<Self, StoreError> {
         let path = root.join("lock");
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).at("open", &path)?;
+        let mut file = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .at("open", &path)?;
         match file.try_lock() {
             Ok(()) => {
                 leave_word(&mut file);
                 Ok(Self { _file: file })
             }
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { root: root.to_owned(), holder: word(&mut file) }),
+            Err(TryLockError::WouldBlock) => {
+                Err(StoreError::Locked { root: root.to_owned(), holder: word(&mut file) })
+            }
             Err(TryLockError::Error(source)) => Err(StoreError::Io { doing: "lock", path, source }),
         }
     }

@@ -26,7 +26,7 @@ pub use crate::durable::{Generation, write_atomically};
 pub use error::StoreError;
 pub use lock::Lock;
 
-use crate::durable::{absent, make_private_dir, replace, sync_dir};
+use crate::durable::{absent, make_private_dir, write_durably};
 use crate::faults;
 use error::{At, unless_private};
 
@@ -68,8 +68,7 @@ impl Store {
     pub fn save_pending_key(&self, pem: &str) -> Result<(), StoreError> {
         self.make_root()?;
         let path = self.pending_path();
-        replace(&path, pem.as_bytes(), 0o600, || faults::point("pending-key.before-rename"))
-            .and_then(|()| sync_dir(&self.root))
+        write_durably(&path, pem.as_bytes(), 0o600, || faults::point("pending-key.before-rename"))
             .at("write", &path)?;
         faults::point("pending-key.saved");
         Ok(())
@@ -88,13 +87,12 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what the daemon knows beyond the bundle. A power cut may bring the state before back: nothing in it is
-    /// needed to hold or renew an identity.
+    /// Keeps what the daemon knows beyond the bundle. Not synced: nothing in it is needed to hold or renew an identity.
     pub fn save_state(&self, state: &impl Serialize) -> Result<(), StoreError> {
         self.make_root()?;
         let path = self.state_path();
         let text = serde_json::to_vec_pretty(state).expect("state is plain data");
-        replace(&path, &text, 0o600, || faults::point("state.before-rename")).at("write", &path)?;
+        write_atomically(&path, &text, 0o600).at("write", &path)?;
         faults::point("state.saved");
         Ok(())
     }

@@ -196,3 +196,44 @@ fn a_reader_sees_one_generation_at_every_instant() {
     }
     assert!(looking.join().expect("the reader saw whole generations only") >= 1);
 }
+
+/// Stops a process at every point of a renewal's writes: whole generations only, and the next renewal works.
+#[cfg(feature = "faults")]
+#[test]
+fn killed_at_any_point_the_old_or_the_new_one_is_there_whole() {
+    let renewal = "store::tests::one_renewal_in_a_process_of_its_own";
+    let passed = |point: &&&str| point.starts_with("publish.") || point.starts_with("pending-key.");
+    for point in faults::POINTS.iter().filter(passed) {
+        let (_dir, store) = empty();
+        for mark in ["before", "old"] {
+            store.publish(&parts(mark)).expect("published");
+        }
+        let mut process = std::process::Command::new(std::env::current_exe().expect("this program"));
+        process
+            .args(["--exact", renewal, "--ignored"])
+            .env("GATEPASS_STOP_AT", point)
+            .env(STATE, store.root());
+        let ended = process.output().expect("run").status;
+        assert!(std::os::unix::process::ExitStatusExt::signal(&ended).is_some(), "{point}: {ended}");
+        let committed = point.starts_with("pending-key.cleared")
+            || ["after-rename", "committed", "swept"].iter().any(|p| point.ends_with(p));
+        assert_eq!(current(&store).as_deref(), Some(if committed { "new" } else { "old" }), "{point}");
+        assert!(store.previous().expect("read").is_some(), "{point}");
+        store.save_pending_key("next").expect("saved");
+        store.publish(&parts("next")).expect("published");
+        assert_eq!((current(&store).as_deref(), on_disk(&store).len()), (Some("next"), 2), "{point}");
+    }
+}
+
+#[cfg(feature = "faults")]
+const STATE: &str = "GATEPASS_TEST_STATE";
+
+#[cfg(feature = "faults")]
+#[test]
+#[ignore = "run by the test above, with a point to stop at"]
+fn one_renewal_in_a_process_of_its_own() {
+    let store = Store::open(std::env::var_os(STATE).expect("given")).expect("opened");
+    store.save_pending_key("new").expect("saved");
+    store.publish(&parts("new")).expect("published");
+    store.clear_pending_key().expect("cleared");
+}

@@ -48,7 +48,16 @@ impl Master {
         let state = dir.path().join("master");
         let init = Output::of(
             Command::new(program("gatepass-master"))
-                .args(["init", "--name", "localhost", "--name", "127.0.0.1", "--listen", "127.0.0.1:0", "--dir"])
+                .args([
+                    "init",
+                    "--name",
+                    "localhost",
+                    "--name",
+                    "127.0.0.1",
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--dir",
+                ])
                 .arg(&state)
                 .args(["--lifetime", options.lifetime, "--token-lifetime", options.token_lifetime])
                 .envs(options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS")).cloned()),
@@ -91,7 +100,7 @@ impl Master {
     pub fn ctl(&self, args: &[&str]) -> Output {
         Output::of(
             Command::new(program("gatepassctl"))
-                .args(["--url", &self.url, "--apikey-file"])
+                .args(["--master", &self.url, "--apikey-file"])
                 .arg(self.dir().join("admin.key"))
                 .args(args),
         )

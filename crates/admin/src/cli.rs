@@ -32,7 +32,7 @@ pub struct Arguments {
 #[command(next_help_heading = "Access")]
 pub struct AccessArguments {
     /// The master's address, https://HOST:PORT.
-    #[arg(long, global = true, value_name = "URL", env = "GATEPASS_URL")]
+    #[arg(long = "master", alias = "url", global = true, value_name = "URL", env = "GATEPASS_MASTER")]
     pub url: Option<MasterUrl>,
 
     /// File that holds your API key; `-` reads it from standard input.
@@ -201,7 +201,7 @@ mod tests {
                 "gatepassctl key create ci --kind personal --capability agent.enrol --network 10.0.0.0/33",
                 "--network",
             ),
-            ("gatepassctl --url http://master key list", "https://"),
+            ("gatepassctl --master http://master key list", "https://"),
             ("gatepassctl key revoke", "ID"),
         ] {
             let refused = parse(line).expect_err(line).to_string();
@@ -211,9 +211,10 @@ mod tests {
 
     #[test]
     fn access_may_stand_before_or_behind_the_command() {
-        for line in
-            ["gatepassctl --url https://m:1 --json key list", "gatepassctl key list --json --url https://m:1"]
-        {
+        for line in [
+            "gatepassctl --master https://m:1 --json key list",
+            "gatepassctl key list --json --master https://m:1",
+        ] {
             let arguments = parse(line).expect(line);
             assert!(arguments.access.json && arguments.access.url.is_some(), "{line}");
         }

@@ -209,7 +209,7 @@ impl CtlError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::NoUrl => "name it with --url or GATEPASS_URL",
+            Self::NoUrl => "name it with --master or GATEPASS_MASTER",
             Self::NoApiKey => "name a file that holds one with --apikey-file, or set GATEPASS_APIKEY",
             Self::NotAnApiKey { .. } => "an API key begins with `gpk_`; copy it whole, in one piece",
             Self::BadCaFile { .. } => "it must hold certificates in PEM",

@@ -88,10 +88,11 @@ impl Span {
     }
 }
 
-/// For people: the two largest units that say something, `3d 4h`, `12h`, `1s 20ms`.
+/// For people: the two largest units that say something, `3d 4h`, `12h`, `1s 20ms`; milliseconds only below ten seconds.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts = self.parts();
+        let whole = self.0 >= Duration::from_secs(10);
+        let parts = if whole { Self::from_secs(self.0.as_secs()).parts() } else { self.parts() };
         f.pad(&parts[..parts.len().min(2)].join(" "))
     }
 }
@@ -149,6 +150,8 @@ mod tests {
         }
         let long = Span(Duration::from_secs(3 * 86_400 + 4 * 3_600 + 61));
         assert_eq!(long.to_string(), "3d 4h");
+        assert_eq!(Span(Duration::from_millis(59_265)).to_string(), "59s");
+        assert_eq!(Span(Duration::from_millis(9_265)).to_string(), "9s 265ms");
         assert_eq!(String::from(long).parse(), Ok(long));
     }
 }

@@ -214,8 +214,8 @@ impl Skew {
     pub fn from_exchange(left: UnixTime, got: UnixTime, answered: UnixTime, waited: Duration) -> Self {
         let on_the_way = waited.saturating_sub(answered.since(got));
         let half = as_millis(on_the_way / 2);
-        // Whole milliseconds: one more of doubt for what rounding hides.
-        Self { ahead: got.0.saturating_sub(left.0.saturating_add(half)), doubt: half.saturating_add(1) }
+        // Each instant and the half were cut to whole milliseconds: up to two of doubt more.
+        Self { ahead: got.0.saturating_sub(left.0.saturating_add(half)), doubt: half.saturating_add(2) }
     }
 
     /// What the master's clock shows when the local one shows `local`.
@@ -248,10 +248,12 @@ impl fmt::Display for Skew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let off = Span::from(Duration::from_millis(self.ahead.unsigned_abs()));
         let doubt = Span::from(Duration::from_millis(self.doubt.unsigned_abs()));
-        match self.ahead {
-            0 => write!(f, "in step (±{doubt})"),
-            1.. => write!(f, "{off} behind the master (±{doubt})"),
-            _ => write!(f, "{off} ahead of the master (±{doubt})"),
+        if self.ahead.saturating_abs() <= self.doubt {
+            write!(f, "in step with the master (±{doubt})")
+        } else if self.ahead > 0 {
+            write!(f, "{off} behind the master (±{doubt})")
+        } else {
+            write!(f, "{off} ahead of the master (±{doubt})")
         }
     }
 }
@@ -279,7 +281,8 @@ mod tests {
             UnixTime(1_040 + hour),
             Duration::from_millis(50),
         );
-        assert_eq!(skew, Skew { ahead: hour, doubt: 11 });
+        assert_eq!(skew, Skew { ahead: hour, doubt: 12 });
+        assert_eq!(skew.to_string(), "1h behind the master (±12ms)");
         assert_eq!(skew.at_master(UnixTime(5)), UnixTime(5 + hour));
     }
 

@@ -1,4 +1,4 @@
-//! What the master counts, in the Prometheus text format (OpenMetrics).
+//! What the master counts, in the Prometheus text format (`OpenMetrics`).
 //!
 //! Counters are advanced where things happen; what is a state rather than an event is asked for when somebody scrapes,
 //! so that nothing has to be kept in step.

@@ -135,8 +135,8 @@ async fn anchors(store: &Store) -> Result<Anchors, ServeError> {
 async fn rekeys(store: &Store, config: &Config) -> Result<Planner, ServeError> {
     let now = clock::now();
     let mut planner = Planner::new(config.profile().lifetime);
-    let planned = store.rekey_plan(now, planner.width()).await?;
-    planner.restore(now, planned);
+    let made = store.rekey_plan(now, planner.width()).await?;
+    planner.restore(now, made);
     Ok(planner)
 }
 

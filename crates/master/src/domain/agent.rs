@@ -342,4 +342,104 @@ mod tests {
             assert_eq!(apply(state, event), want.ok_or(IllegalMove { state, event }));
         }
     }
+
+    const NOW: UnixTime = UnixTime(1_795_379_123_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn spki(last: u8) -> PublicKey {
+        // An Ed25519 SubjectPublicKeyInfo (RFC 8410, section 4) in front of any 32 bytes.
+        let mut der = vec![0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
+        der.extend([last; 32]);
+        PublicKey::from_spki(&der).expect("an allowed key")
+    }
+
+    fn facts(machine: u8) -> Facts {
+        let machine = Some(gatepass_contract::digest::Sha256([machine; 32]));
+        Facts { host_names: Vec::new(), addresses: Vec::new(), machine, version: String::new() }
+    }
+
+    fn agent(confirmed: u64) -> AgentRecord {
+        AgentRecord {
+            id: AgentId([1; 16]),
+            name: "db7".parse().expect("a name"),
+            state: AgentState::Active,
+            groups: Vec::new(),
+            generation: 5,
+            confirmed,
+            not_after: NOW + DAY,
+            enrolled: NOW,
+            enrolled_with: KeyId([1; 10]),
+            last_seen: NOW,
+            from: IpAddr::from([127, 0, 0, 1]),
+            facts: facts(1),
+            clock: ClockReport { local: NOW, skew: Skew { ahead: 0, doubt: 1 }, steps: 0 },
+            clock_standing: ClockStanding::Agree,
+            hooks: Vec::new(),
+        }
+    }
+
+    fn credential(generation: u64) -> CredentialRecord {
+        let none = CertificateDer::from(Vec::new());
+        CredentialRecord {
+            agent: AgentId([1; 16]),
+            generation,
+            key: spki(1),
+            chain: [none.clone(), none],
+            validity: Validity::new(NOW - DAY, NOW + DAY).expect("from < until"),
+            rekey_at: NOW,
+        }
+    }
+
+    #[test]
+    fn whoever_holds_a_generation_that_is_not_superseded_can_go_on() {
+        let superseded =
+            |generation, confirmed| Renewal::Refused(Refusal::Superseded { generation, confirmed });
+        // The generation confirmed, the one that proves, the one whose key is in the request.
+        for (confirmed, proof, known, want) in [
+            (3, 3, None, Renewal::Next { late: None }),
+            (3, 5, None, Renewal::Next { late: None }),
+            (3, 2, None, superseded(2, 3)),
+            (3, 3, Some(3), Renewal::Again),
+            (3, 3, Some(5), Renewal::Again),
+            (3, 3, Some(2), superseded(2, 3)),
+            (3, 5, Some(4), superseded(4, 5)),
+            (0, 1, Some(1), Renewal::Again),
+        ] {
+            let (agent, proof, known) = (agent(confirmed), credential(proof), known.map(credential));
+            let call = RenewalCall { agent: &agent, proof: &proof, known: known.as_ref(), facts: &facts(1) };
+            assert_eq!(renewal(call, NOW, DAY), want, "{confirmed} {} {known:?}", proof.generation);
+        }
+    }
+
+    #[test]
+    fn after_the_end_only_the_same_host_and_only_for_a_while() {
+        let expired = NOW + DAY;
+        for (after, machine, own_key, want) in [
+            (Duration::ZERO, 1, false, Renewal::Next { late: Some(expired) }),
+            (DAY, 1, false, Renewal::Next { late: Some(expired) }),
+            (DAY, 2, false, Renewal::Refused(Refusal::HostChanged { expired })),
+            (DAY * 2, 1, false, Renewal::Refused(Refusal::GraceOver { expired })),
+            (Duration::ZERO, 1, true, Renewal::Refused(Refusal::KeySpent { expired })),
+        ] {
+            let (agent, proof) = (agent(5), credential(5));
+            let known = own_key.then_some(&proof);
+            let call = RenewalCall { agent: &agent, proof: &proof, known, facts: &facts(machine) };
+            assert_eq!(renewal(call, expired + after, DAY), want, "{after:?} {machine} {own_key}");
+        }
+    }
+
+    #[test]
+    fn who_is_cut_off_or_uses_anothers_key_gets_nothing() {
+        let (proof, stranger) =
+            (credential(5), CredentialRecord { agent: AgentId([2; 16]), ..credential(1) });
+        let decide = |agent: &AgentRecord, known| {
+            renewal(RenewalCall { agent, proof: &proof, known, facts: &facts(1) }, NOW, DAY)
+        };
+        assert_eq!(decide(&agent(5), Some(&stranger)), Renewal::Refused(Refusal::KeyInUse));
+        for (state, why) in
+            [(AgentState::Revoked, Refusal::AgentRevoked), (AgentState::Deregistered, Refusal::AgentGone)]
+        {
+            assert_eq!(decide(&AgentRecord { state, ..agent(5) }, None), Renewal::Refused(why));
+        }
+    }
 }

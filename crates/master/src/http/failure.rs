@@ -56,7 +56,7 @@ impl Failure {
 
     /// One whose reason is nobody else's business.
     pub(crate) fn private(code: Code, reason: impl fmt::Display) -> Self {
-        let detail = Cow::Borrowed(vague(code));
+        let detail = Cow::Borrowed(code.title());
         Self { code, detail, reason: Cow::Owned(reason.to_string()), retry_after: None, trail: Trail::None }
     }
 
@@ -93,9 +93,11 @@ impl Failure {
 /// Unknown, wrong and revoked look alike; everything else is told to who has proven to hold the credential.
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        match refusal.code() {
-            code @ (Code::ApiKeyRefused | Code::ProofRefused) => Self::private(code, refusal),
-            code => Self::open(code, refusal.to_string()),
+        let code = refusal.code();
+        if matches!(code, Code::ApiKeyRefused | Code::ProofRefused) {
+            Self::private(code, refusal)
+        } else {
+            Self::open(code, refusal.to_string())
         }
     }
 }
@@ -117,17 +119,6 @@ impl IntoResponse for Failure {
         let mut response = Response::default();
         response.extensions_mut().insert(self);
         response
-    }
-}
-
-const fn vague(code: Code) -> &'static str {
-    match code {
-        Code::ApiKeyRefused => "the master does not accept this API key",
-        Code::ProofRefused => "the master does not accept this proof of possession",
-        Code::Unauthenticated => "the master does not accept this credential",
-        Code::Internal => "something went wrong inside the master",
-        Code::Unavailable => "the master cannot reach its database",
-        _ => code.title(),
     }
 }
 

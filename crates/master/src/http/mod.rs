@@ -24,7 +24,6 @@ pub use openapi::document;
 use failure::Failure;
 
 /// Everything the master answers.
-#[must_use]
 pub fn router(app: App) -> Router {
     let (router, _) = interface().split_for_parts();
     router

@@ -3,6 +3,8 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use gatepass_contract::pki;
+use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::Code;
 use gatepass_contract::wire::admin::{AgentState, ClockStanding};
 
@@ -10,6 +12,7 @@ use super::App;
 use super::call::Call;
 use super::failure::Failure;
 use super::openapi::{OBSERVE, Problems};
+use crate::domain::signing::KeyPurpose;
 use crate::metrics::{self, Snapshot};
 use crate::store::Counts;
 
@@ -44,7 +47,7 @@ pub(super) async fn metrics(State(app): State<App>, call: Call) -> Result<impl I
         connections: app.load.connections(),
         clocks: clocks(&counts),
         first_expiry: app.store.first_expiry(call.arrival.at).await?,
-        own_expiries: vec![("issuing-ca", app.issuer.validity().until())],
+        own_expiries: own_expiries(&app),
     });
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], page))
 }
@@ -58,4 +61,14 @@ fn clocks(counts: &Counts) -> Vec<(ClockStanding, u64)> {
         counts.agents.iter().filter(those).map(|(_, _, count)| count).sum()
     };
     ClockStanding::ALL.iter().map(|&standing| (standing, active(standing))).collect()
+}
+
+/// Token keys are not among them: they end when they are replaced, not by themselves.
+fn own_expiries(app: &App) -> Vec<(&'static str, UnixTime)> {
+    let root = app.anchors.certificates.certificates().last().and_then(|root| pki::validity(root).ok());
+    let issuing = (KeyPurpose::IssuingCa.as_str(), app.issuer.validity().until());
+    root.map(|validity| (KeyPurpose::RootCa.as_str(), validity.until()))
+        .into_iter()
+        .chain([issuing])
+        .collect()
 }

@@ -62,7 +62,8 @@ fn write_out(response: &mut Response, failure: &Failure, arrival: &Arrival) {
     }
     if let Some(wait) = failure.retry_after {
         // Whole seconds (RFC 9110, section 10.2.3), rounded up: not a moment too soon.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     // What is left of a body that was not read cannot be told from the next request.
     if matches!(failure.code, Code::BodyTooLarge | Code::Timeout) {
@@ -73,10 +74,13 @@ fn write_out(response: &mut Response, failure: &Failure, arrival: &Arrival) {
 
 fn note(failure: &Failure, arrival: &Arrival) {
     let (request, from, code, reason) = (arrival.id, arrival.from, failure.code, failure.reason.as_ref());
-    match code {
-        Code::Internal | Code::Unavailable => error!(%request, %from, %code, reason, "the master failed"),
-        Code::Overloaded => warn!(%request, %from, %code, reason, "turned away"),
-        _ if failure.trail != Trail::None => info!(%request, %from, %code, reason, "refused"),
-        _ => debug!(%request, %from, %code, reason, "refused"),
+    if matches!(code, Code::Internal | Code::Unavailable) {
+        error!(%request, %from, %code, reason, "the master failed");
+    } else if code == Code::Overloaded {
+        warn!(%request, %from, %code, reason, "turned away");
+    } else if failure.trail == Trail::None {
+        debug!(%request, %from, %code, reason, "refused");
+    } else {
+        info!(%request, %from, %code, reason, "refused");
     }
 }

@@ -130,10 +130,9 @@ impl Master {
     }
 
     async fn next(&self, held: &Holding, key: &PublicKey, now: UnixTime) -> Holding {
-        match self.renew(held, key, now).await {
-            Renewed::New(held) => *held,
-            other => panic!("{other:?}"),
-        }
+        let renewed = self.renew(held, key, now).await;
+        let Renewed::New(held) = renewed else { panic!("{renewed:?}") };
+        *held
     }
 
     async fn audit_is_whole(&self) -> Head {

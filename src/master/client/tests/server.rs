@@ -112,7 +112,11 @@ async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, answers: Arc<im
     }
 }
 
-async fn requests(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, answers: Arc<impl Answers>, seen: Seen) {
+async fn requests(
+    mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+    answers: Arc<impl Answers>,
+    seen: Seen,
+) {
     let mut request = Vec::new();
     loop {
         let mut chunk = [0; 4096];
@@ -121,7 +125,8 @@ async fn requests(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, answers
             Ok(0) | Err(_) => return,
         }
         // A TLS hello has no line end; it is answered all the same, as plain servers do.
-        let whole = request.ends_with(b"}") || request.windows(4).any(|w| w == b"\r\n\r\n") || request[0] == 22;
+        let whole =
+            request.ends_with(b"}") || request.windows(4).any(|w| w == b"\r\n\r\n") || request[0] == 22;
         if !whole {
             continue;
         }
