@@ -1,5 +1,6 @@
 //! A real master in a directory of its own.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,11 +29,13 @@ pub struct MasterOptions {
     pub env: Vec<(&'static str, String)>,
     /// More for `master.toml`, appended when the directory is made.
     pub config: &'static str,
+    /// Where its directory is made; the system's place for temporary files where absent.
+    pub within: Option<PathBuf>,
 }
 
 impl Default for MasterOptions {
     fn default() -> Self {
-        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), config: "" }
+        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), config: "", within: None }
     }
 }
 
@@ -44,7 +47,10 @@ impl Master {
 
     /// A master that is special.
     pub fn with(options: MasterOptions) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = match &options.within {
+            Some(place) => tempfile::tempdir_in(place).expect("a directory"),
+            None => tempfile::tempdir().expect("a directory"),
+        };
         let state = dir.path().join("master");
         let init = Output::of(
             Command::new(program("gatepass-master"))
@@ -81,6 +87,11 @@ impl Master {
     /// The process.
     pub fn process(&mut self) -> &mut Program {
         &mut self.program
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_file(&self.dir())).unwrap_or_default()
     }
 
     /// `kill -9`.
@@ -125,19 +136,21 @@ fn append(file: &Path, text: &str) {
 }
 
 fn serve(dir: &Path, env: &[(&'static str, String)], listen: &str) -> (Program, String) {
-    let mut child = Command::new(program("gatepass-master"))
-        .args(["serve", "--listen", listen, "--dir"])
-        .arg(dir)
-        .envs(env.iter().cloned())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the master starts");
+    let log = File::options().create(true).append(true).open(log_file(dir)).expect("a file");
+    let mut command = Command::new(program("gatepass-master"));
+    command.args(["serve", "--listen", listen, "--dir"]).arg(dir).envs(env.iter().cloned());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+    let mut program = Program(command.spawn().expect("the master starts"));
     let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut out = BufReader::new(program.0.stdout.take().expect("it is piped"));
     eventually("the master says where it listens", Duration::from_secs(20), || {
         out.read_line(&mut line).expect("it can be read") > 0
     });
     let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
-    (Program(child), url.to_owned())
+    (program, url.to_owned())
+}
+
+/// Beside the directory: what is in there is the master's own.
+fn log_file(dir: &Path) -> PathBuf {
+    dir.with_extension("log")
 }

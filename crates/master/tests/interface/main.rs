@@ -4,7 +4,9 @@ mod support;
 
 use std::time::Duration;
 
+use gatepass_contract::id::KeyId;
 use gatepass_contract::pki::Chain;
+use gatepass_contract::secret::{ApiKey, Secret};
 use gatepass_contract::token::Claims;
 use gatepass_contract::wire::admin::{AgentView, ApiKeyView, Capability, ClockStanding, Page};
 use gatepass_contract::wire::agent::{Directive, Issued, ReportReply, ReportRequest, TimeReply};
@@ -84,14 +86,8 @@ async fn unknown_wrong_and_revoked_keys_are_answered_alike() {
     let revoked = master.create_key(|_| ()).await;
     let path = format!("{}/{}/revoke", path::API_KEYS, revoked.key.id);
     assert_eq!(master.as_admin(Method::POST, &path, "").await.status(), 200);
-    let wrong = {
-        use gatepass_contract::secret::{ApiKey, Secret};
-        ApiKey::new(revoked.key.id, Secret::new([7; 32]), master.admin.pin()).reveal()
-    };
-    let unknown = {
-        use gatepass_contract::secret::{ApiKey, Secret};
-        ApiKey::new(gatepass_contract::id::KeyId([9; 10]), Secret::new([7; 32]), master.admin.pin()).reveal()
-    };
+    let other = |id| ApiKey::new(id, Secret::new([7; 32]), master.admin.pin()).reveal();
+    let (wrong, unknown) = (other(revoked.key.id), other(KeyId([9; 10])));
     let mut seen = Vec::new();
     for key in [revoked.secret.reveal(), &wrong, &unknown, "gpk_nonsense"] {
         let answer = master.enrol(key, &Host::new()).await;
@@ -105,10 +101,9 @@ async fn unknown_wrong_and_revoked_keys_are_answered_alike() {
 }
 
 #[tokio::test]
-async fn every_refusal_has_its_code() {
-    let master = Master::start(|config| config.limits.body_timeout = "1s".parse().expect("a span")).await;
-    let (host, held) = master.enrolled("one").await;
-    let (other, _) = master.enrolled("two").await;
+async fn every_refusal_of_a_key_has_its_code_and_is_in_the_audit() {
+    let master = Master::start(|_| ()).await;
+    let (host, _) = master.enrolled("one").await;
     let key =
         master.create_key(|key| (key.name, key.uses) = ("once".parse().expect("a name"), Some(1))).await;
     let once = key.secret.reveal();
@@ -124,10 +119,6 @@ async fn every_refusal_has_its_code() {
     let suspended = master.as_admin(Method::POST, &suspend, "").await;
     assert_eq!(suspended.json::<ApiKeyView>().await.expect("a key").state.as_str(), "suspended");
 
-    let enrol = |key: &str| {
-        let (key, body) = (key.to_owned(), Host::new().enrol_request());
-        async { (key, body) }
-    };
     for (key, want) in [
         (once, "api-key-used-up"),
         (elsewhere.secret.reveal(), "network-not-allowed"),
@@ -135,8 +126,8 @@ async fn every_refusal_has_its_code() {
         ("", "unauthenticated"),
         ("not.a.key", "unauthenticated"),
     ] {
-        let (key, body) = enrol(key).await;
-        assert_eq!(code(master.call(Method::POST, path::AGENTS, &key, &body).await).await, want);
+        let body = Host::new().enrol_request();
+        assert_eq!(code(master.call(Method::POST, path::AGENTS, key, &body).await).await, want);
     }
     let admin = master.admin.reveal();
     let oversize = "x".repeat(MAX_REQUEST_BYTES + 1);
@@ -182,6 +173,20 @@ async fn every_refusal_has_its_code() {
         "capability-missing"
     );
 
+    let plain = master.client().post(format!("{}{}", master.url, path::AGENTS)).bearer_auth(admin.as_str());
+    assert_eq!(code(plain.body("{}").send().await.expect("an answer")).await, "unsupported-media-type");
+
+    let log = audit(&master).await;
+    for outcome in ["api-key-used-up", "network-not-allowed", "key-in-use", "name-taken", "csr-refused"] {
+        assert!(log.iter().any(|record| record.outcome == outcome), "{outcome} is in the audit");
+    }
+}
+
+#[tokio::test]
+async fn every_refusal_of_a_proof_has_its_code_and_is_in_the_audit() {
+    let master = Master::start(|_| ()).await;
+    let (host, held) = master.enrolled("one").await;
+    let (other, _) = master.enrolled("two").await;
     let stale = host.proof(held.agent, "GET", path::SELF, "", clock::now() - Duration::from_hours(1));
     let foreign = other.proof(held.agent, "GET", path::SELF, "", clock::now());
     let elsewhere = host.proof(held.agent, "GET", path::TIME, "", clock::now());
@@ -206,16 +211,8 @@ async fn every_refusal_has_its_code() {
     assert_eq!(master.as_admin(Method::POST, &revoke, "").await.status(), 200);
     let cut_off = master.proven(&host, held.agent, Method::GET, path::SELF, "").await;
     assert_eq!(code(cut_off).await, "agent-revoked");
-    let plain = master.client().post(format!("{}{}", master.url, path::AGENTS)).bearer_auth(admin.as_str());
-    assert_eq!(code(plain.body("{}").send().await.expect("an answer")).await, "unsupported-media-type");
-
-    let database = master.database();
-    let dir = master.path().to_owned();
-    assert!(database.exists() && dir.exists());
     let log = audit(&master).await;
-    for outcome in
-        ["api-key-used-up", "network-not-allowed", "proof-time", "key-in-use", "name-taken", "csr-refused"]
-    {
+    for outcome in ["proof-time", "proof-refused", "unauthenticated", "key-in-use", "agent-revoked"] {
         assert!(log.iter().any(|record| record.outcome == outcome), "{outcome} is in the audit");
     }
 }

@@ -1,6 +1,5 @@
 //! A real master on a free port, and hosts that speak to it over real TLS.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use gatepass_contract::id::AgentId;
@@ -29,7 +28,7 @@ pub(crate) struct Master {
     pub(crate) port: u16,
     pub(crate) admin: ApiKey,
     pub(crate) anchors: Anchors,
-    pub(crate) dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     stop: oneshot::Sender<()>,
     running: JoinHandle<()>,
 }
@@ -133,10 +132,6 @@ impl Master {
 
     pub(crate) fn database(&self) -> std::path::PathBuf {
         self.dir.path().join("gatepass.db")
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.dir.path()
     }
 }
 
