@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::clock::ClockTolerance;
 use gatepass_contract::span::Span;
 use gatepass_contract::time::UnixTime;
@@ -12,7 +13,7 @@ use crate::bundle::Bundle;
 use crate::clock::MasterTime;
 use crate::credential::Source;
 use crate::enrol::caller;
-use crate::master::{Client, Master as _, MasterUrl};
+use crate::master::{Client, Master as _};
 use crate::outputs::Output;
 use crate::store::Store;
 use crate::trouble::whole;

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::pki::KeyKind;
-
-use crate::master::MasterUrl;
 
 /// Gives this host its identity and keeps it alive: one API key in, a living certificate and JWT out.
 #[derive(Debug, Parser)]

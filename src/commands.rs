@@ -8,6 +8,7 @@ use std::{fmt, fs};
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::clock::ClockTolerance;
 use gatepass_contract::pki::Anchors;
 use rustix::process::{Pid, Signal, kill_process};
@@ -22,7 +23,7 @@ use crate::clock::{Clock as _, MasterTime, SystemClock};
 use crate::config::Config;
 use crate::credential::{self, NoApiKey, Source};
 use crate::daemon::{Call, Daemon, Ended, Settings};
-use crate::master::{Client, Endpoint, MasterUrl, Trust};
+use crate::master::{Client, Endpoint, Trust};
 use crate::state::State;
 use crate::status::{Status, Verdict};
 use crate::store::{Store, StoreError};

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::pki::KeyKind;
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::hooks::Hook;
 use crate::logging;
-use crate::master::MasterUrl;
 use crate::outputs::Output;
 use crate::policy::{Pace, Percent, RenewalPolicy};
 

@@ -5,5 +5,7 @@
 
 mod support;
 
+mod clock;
 mod main_job;
+mod names;
 mod man;

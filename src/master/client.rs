@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use data_encoding::BASE64URL_NOPAD;
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::pki::Anchors;
 use gatepass_contract::proof::{Proof, Request as Proven};
 use gatepass_contract::secret::ApiKey;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 use super::fault::{Fault, Waited};
 use super::reply::{Answer, No, Unread, parse};
 use super::tls::{self, Demand};
-use super::{Caller, Endpoint, Master, MasterError, MasterUrl, Trust};
+use super::{Caller, Endpoint, Master, MasterError, Trust};
 use crate::clock::MasterTime;
 
 /// Exchanges in one probe; the one with the least doubt counts. The first one carries the handshake.

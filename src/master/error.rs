@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::wire::{Code, Problem, Remedy as CodeRemedy};
 
-use super::MasterUrl;
 use super::fault::Fault;
 
 /// Why the master did not do what was asked.

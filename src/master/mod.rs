@@ -18,7 +18,7 @@ use gatepass_contract::wire::admin::AgentView;
 use gatepass_contract::wire::agent::{EnrolRequest, Issued, RenewRequest, ReportReply, ReportRequest};
 
 pub use client::Client;
-pub use endpoint::{BadUrl, Endpoint, MasterUrl, Trust};
+pub use endpoint::{Endpoint, Trust};
 pub use error::{MasterError, Refusal, Remedy};
 pub use fault::Fault;
 

@@ -117,15 +117,7 @@ impl Agent {
 
     /// What a consumer finds; `None` before the first identity.
     pub fn identity(&self) -> Option<Identity> {
-        // One look at the link, so that all files are of one generation.
-        let dir = self.state().join(std::fs::read_link(self.state().join("current")).ok()?);
-        let read = |name| std::fs::read_to_string(dir.join(name)).ok();
-        Some(Identity {
-            key: read("tls.key")?,
-            certificate: read("tls.crt")?,
-            anchors: read("ca.crt")?,
-            token: read("agent.jwt")?,
-        })
+        Identity::find(&self.state())
     }
 }
 

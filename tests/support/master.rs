@@ -84,6 +84,11 @@ impl Master {
         self.dir.path().join("master")
     }
 
+    /// A file beside that, for whatever a test needs.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// The process.
     pub fn process(&mut self) -> &mut Program {
         &mut self.program
@@ -107,19 +112,21 @@ impl Master {
         (self.program, self.url) = serve(&self.dir(), &self.options.env, &format!("127.0.0.1:{port}"));
     }
 
-    /// Runs `gatepassctl` as the first administrator.
+    /// Runs `gatepassctl` as the first administrator, on the master's own host: with its clock.
     pub fn ctl(&self, args: &[&str]) -> Output {
+        let clock = self.options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS"));
         Output::of(
             Command::new(program("gatepassctl"))
                 .args(["--master", &self.url, "--apikey-file"])
                 .arg(self.dir().join("admin.key"))
-                .args(args),
+                .args(args)
+                .envs(clock.cloned()),
         )
     }
 
     /// A new key that may enrol agents, in a file.
     pub fn api_key(&self, name: &str, more: &[&str]) -> PathBuf {
-        let file = self.dir.path().join(format!("{name}.key"));
+        let file = self.path(&format!("{name}.key"));
         let path = file.to_str().expect("a path of ours");
         let mut args = vec!["key", "create", name, "--kind", "service", "--group", "hosts"];
         args.extend(["--capability", "agent.enrol", "--out", path]);

@@ -1,9 +1,24 @@
 //! Starts the real programs in directories of their own and stops them again, by process id.
 
 mod agent;
+mod delay;
+mod faketime;
+mod impostor;
+mod caller;
 mod master;
 mod program;
+mod proxy;
+mod identity;
+mod fake;
+mod disk;
 
 pub use agent::{Agent, Identity};
+pub use delay::slow_way;
+pub use faketime::{FakeClock, real_now};
+pub use impostor::{Ca, Impostor};
+pub use caller::{Answer, Caller, application, key_pair};
 pub use master::{Master, MasterOptions};
-pub use program::{Output, Program, eventually, tool};
+pub use program::{Output, Program, eventually, program, tool};
+pub use disk::{Disk, ReadOnly};
+pub use fake::{Ca, Fake, from_to, http, like_a_master, today};
+pub use proxy::{Mishap, Proxy};

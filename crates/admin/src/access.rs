@@ -3,11 +3,10 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::str::FromStr;
 
+use gatepass_contract::address::MasterUrl;
 use gatepass_contract::pki::Anchors;
 use gatepass_contract::secret::ApiKey;
-use reqwest::Url;
 use zeroize::Zeroizing;
 
 use crate::cli::AccessArguments;
@@ -15,45 +14,6 @@ use crate::error::CtlError;
 
 /// A key has about 111 characters; more than this is another file.
 const MAX_KEY_BYTES: u64 = 4 * 1024;
-
-/// Where a master is: `https`, a host, nothing that could carry a secret or a question.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MasterUrl(Url);
-
-/// Not where a master can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a master's address looks like https://master.example.com:31116")]
-pub struct NotAMasterUrl;
-
-impl FromStr for MasterUrl {
-    type Err = NotAMasterUrl;
-    fn from_str(text: &str) -> Result<Self, NotAMasterUrl> {
-        let url = Url::parse(text).map_err(|_| NotAMasterUrl)?;
-        let plain = url.scheme() == "https"
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none();
-        if plain { Ok(Self(url)) } else { Err(NotAMasterUrl) }
-    }
-}
-
-impl MasterUrl {
-    /// The address of one call; `path` begins with a slash. A path of the master's own (behind an ingress) is kept.
-    #[must_use]
-    pub fn call(&self, path: &str) -> Url {
-        let mut url = self.0.clone();
-        url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
-        url
-    }
-}
-
-impl std::fmt::Display for MasterUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.0.as_str().trim_end_matches('/'))
-    }
-}
 
 /// All that is needed to be let in.
 #[derive(Debug)]
@@ -107,33 +67,4 @@ fn read_key(from: impl io::Read) -> io::Result<Zeroizing<String>> {
 fn anchors(file: &Path) -> Result<Anchors, CtlError> {
     let text = fs::read_to_string(file).map_err(|source| CtlError::unreadable(file, source))?;
     Anchors::from_pem(&text).map_err(|source| CtlError::BadCaFile { file: file.to_owned(), source })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_https_and_nothing_else() {
-        for good in ["https://master:31116", "https://[::1]:1/", "https://m.example/gatepass/"] {
-            assert!(good.parse::<MasterUrl>().is_ok(), "{good}");
-        }
-        for bad in
-            ["", "master", "http://master", "https://", "https://a:b@m", "https://m/?key=1", "https://m/#x"]
-        {
-            assert!(bad.parse::<MasterUrl>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn calls_keep_the_masters_own_path() {
-        for (base, want) in [
-            ("https://m:1", "https://m:1/api/v1/time"),
-            ("https://m:1/", "https://m:1/api/v1/time"),
-            ("https://m:1/gate/", "https://m:1/gate/api/v1/time"),
-        ] {
-            let url: MasterUrl = base.parse().expect("an address");
-            assert_eq!(url.call("/api/v1/time").as_str(), want);
-        }
-    }
 }

@@ -9,8 +9,8 @@ use clap_complete::Shell;
 use gatepass_contract::name::{DisplayName, GroupName};
 use gatepass_contract::wire::admin::{Capability, KeyKind};
 
-use crate::access::MasterUrl;
 use crate::expires::Expires;
+use gatepass_contract::address::MasterUrl;
 
 /// Administer a Gatepass master: API keys and agents.
 ///

@@ -16,8 +16,9 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Method, RequestBuilder, Response, tls};
 use serde::de::DeserializeOwned;
 
-use crate::access::{Access, MasterUrl};
+use crate::access::Access;
 use crate::error::{CtlError, Voucher, tls_reason};
+use gatepass_contract::address::MasterUrl;
 
 /// A person is waiting.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -108,7 +109,7 @@ impl Master {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, self.peer.url.call(path)).bearer_auth(&*self.key.reveal())
+        self.http.request(method, self.peer.url.at(path)).bearer_auth(&*self.key.reveal())
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CtlError> {
@@ -129,7 +130,7 @@ impl Peer {
     /// better one: nobody can make another certificate with the pinned key.
     async fn pinned_anchors(&self, key: &ApiKey) -> Result<Anchors, CtlError> {
         let http = build(common().tls_danger_accept_invalid_certs(true))?;
-        let (status, body) = self.ask(http.get(self.url.call(path::TRUST))).await?;
+        let (status, body) = self.ask(http.get(self.url.at(path::TRUST))).await?;
         let offered = std::str::from_utf8(&body).ok().and_then(|pem| Anchors::from_pem(pem).ok());
         let offered = offered.filter(|_| status.is_success()).ok_or_else(|| CtlError::Foreign {
             url: self.url.to_string(),

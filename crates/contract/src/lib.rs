@@ -3,6 +3,7 @@
 //! Pure: nothing here reads a clock, draws a random number, touches a file or a socket. Bytes and instants come in as
 //! arguments; a value that exists is valid.
 
+pub mod address;
 pub mod clock;
 pub mod digest;
 pub mod id;

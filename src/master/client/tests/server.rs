@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use crate::master::MasterUrl;
+use gatepass_contract::address::MasterUrl;
 
 pub(super) struct Ca(CertifiedIssuer<'static, KeyPair>);
 
