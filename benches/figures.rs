@@ -129,7 +129,7 @@ const fn same_side(bar: Bar, number: f64) -> Bar {
 pub(crate) fn table(figures: &[Figure]) -> String {
     let mut text = format!(
         "{:<46} {:>9} {:<4} {:>9} {:>6}  {:<9} {:<5} {}\n",
-        "median of several rounds", "", "", "limit", "ratio", "bar", "aim", "verdict"
+        "", "median", "", "limit", "ratio", "bar", "aim", "verdict"
     );
     for figure in figures {
         _ = writeln!(text, "{}", figure.line().trim_end());

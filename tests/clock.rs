@@ -11,14 +11,15 @@ use std::time::Duration;
 use data_encoding::BASE64URL_NOPAD;
 use gatepass::clock::{Clock as _, SystemClock};
 use gatepass_contract::id::KeyId;
-use gatepass_contract::pki::Chain;
+use gatepass_contract::pki::{Anchors, Chain, spki_digest};
 use gatepass_contract::secret::{ApiKey, PREFIX, Secret};
 use gatepass_contract::time::{UnixTime, Validity};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::support::{
-    Agent, Ca, FakeClock, Identity, Impostor, Master, MasterOptions, Output, eventually, real_now, slow_way, tool,
+    Agent, Ca, Fake, FakeClock, Identity, Master, MasterOptions, Output, eventually, http, like_a_master, real_now,
+    slow_way, tool,
 };
 
 const HOUR: i64 = 3_600;
@@ -384,62 +385,65 @@ fn ended_an_hour_ago() -> Validity {
 
 /// An API key that pins that CA, in a file.
 fn pinning(ca: &Ca) -> NamedTempFile {
-    let key = ApiKey::new(KeyId([7; 10]), Secret::new([9; 32]), ca.pin());
+    let anchors = Anchors::from_pem(&ca.pem()).expect("a root");
+    let pin = spki_digest(&anchors.certificates()[0]).expect("a certificate");
+    let key = ApiKey::new(KeyId([7; 10]), Secret::new([9; 32]), pin);
     let mut file = NamedTempFile::new().expect("a file");
     file.write_all(key.reveal().as_bytes()).expect("room for a key");
     file
 }
 
-fn first_lines(impostor: &Impostor) -> Vec<String> {
-    impostor.requests().iter().map(|request| request.lines().next().unwrap_or_default().to_owned()).collect()
-}
+const ASKS_FOR_TRUST: &str = "GET /api/v1/trust HTTP/1.1";
+const ASKS_FOR_TIME: &str = "GET /api/v1/time HTTP/1.1";
+const ENROLS: &str = "POST /api/v1/agents HTTP/1.1";
 
-#[track_caller]
-fn assert_no_secret_left(impostor: &Impostor) {
-    assert!(impostor.requests().iter().all(|request| !request.contains(PREFIX)), "{:?}", impostor.requests());
+fn refuses(_: &str) -> Option<Vec<u8>> {
+    http("403 Forbidden", "", "")
 }
 
 #[test]
 fn a_server_of_another_ca_is_not_even_asked_for_the_time() {
     let (ours, theirs) = (Ca::new(), Ca::new());
     let api_key = pinning(&ours);
-    let impostor = Impostor::start(&theirs, ended_an_hour_ago(), ours.anchors(), real_now());
-    let agent = Agent::new(&[&impostor.url], api_key.path());
+    let impostor = Fake::start(Some(theirs.server("localhost", ended_an_hour_ago())), like_a_master(ours.pem(), refuses));
+    let agent = Agent::new(&[&impostor.url()], api_key.path());
     let refused = agent.run(&["download"]).expect(4);
     assert!(refused.stderr.contains("another CA"), "{}", refused.stderr);
-    assert_eq!(first_lines(&impostor), ["GET /api/v1/trust HTTP/1.1"]);
+    assert_eq!(impostor.asked(), [ASKS_FOR_TRUST]);
     // Whoever knows the CA already asks nothing at all.
-    let impostor = Impostor::start(&theirs, ended_an_hour_ago(), ours.anchors(), real_now());
     let ca_file = agent.path().join("ca.pem");
-    write!(std::fs::File::create(&ca_file).expect("a file"), "{}", ours.anchors()).expect("room");
-    agent.configure(&[&impostor.url], api_key.path(), &format!("ca_file = {ca_file:?}"));
+    write!(std::fs::File::create(&ca_file).expect("a file"), "{}", ours.pem()).expect("room");
+    agent.configure(&[&impostor.url()], api_key.path(), &format!("ca_file = {ca_file:?}"));
     agent.run(&["download"]).expect(4);
-    assert_eq!(first_lines(&impostor), Vec::<String>::new());
+    assert_eq!(impostor.asked(), [ASKS_FOR_TRUST]);
 }
 
 #[test]
 fn an_ended_certificate_of_the_pinned_ca_is_asked_for_the_time_and_given_nothing() {
     let (ca, good) = (Ca::new(), ended_an_hour_ago());
     let api_key = pinning(&ca);
-    let impostor = Impostor::start(&ca, good, ca.anchors(), real_now());
-    let agent = Agent::new(&[&impostor.url], api_key.path());
+    let old = Fake::start(Some(ca.server("localhost", good)), like_a_master(ca.pem(), refuses));
+    let agent = Agent::new(&[&old.url()], api_key.path());
     let refused = agent.run(&["download"]).expect(4);
-    let date = good.until().to_string();
-    let (date, _) = date.split_once('.').expect("milliseconds");
-    assert!(refused.stderr.contains(&format!("expired on {date}")), "{}", refused.stderr);
-    let asked = first_lines(&impostor);
-    assert_eq!(asked.first().map(String::as_str), Some("GET /api/v1/trust HTTP/1.1"));
-    assert!(asked.len() > 1 && asked[1..].iter().all(|line| line == "GET /api/v1/time HTTP/1.1"), "{asked:?}");
-    assert_no_secret_left(&impostor);
+    let end = UnixTime::from_seconds(good.until().seconds());
+    assert!(refused.stderr.contains(&format!("expired on {end}")), "{}", refused.stderr);
+    let asked = old.asked();
+    assert_eq!(asked.first().map(String::as_str), Some(ASKS_FOR_TRUST));
+    assert!(asked.len() > 1 && asked[1..].iter().all(|line| line == ASKS_FOR_TIME), "{asked:?}");
+    assert!(old.told().iter().all(|request| !request.contains(PREFIX)), "{:?}", old.told());
     assert!(agent.identity().is_none());
 }
 
 #[test]
 fn one_that_is_good_at_the_time_it_tells_is_believed() {
     let (ca, good) = (Ca::new(), ended_an_hour_ago());
-    let api_key = pinning(&ca);
-    let impostor = Impostor::start(&ca, good, ca.anchors(), good.at_percent(50));
-    let agent = Agent::new(&[&impostor.url], api_key.path());
-    agent.run(&["download"]);
-    assert_eq!(first_lines(&impostor).last().map(String::as_str), Some("POST /api/v1/agents HTTP/1.1"));
+    let (api_key, UnixTime(then), anchors) = (pinning(&ca), good.at_percent(50), ca.pem());
+    let slow_clock = move |line: &str| match line {
+        ASKS_FOR_TIME => http("200 OK", "", &format!(r#"{{"received":{then},"sent":{then}}}"#)),
+        ASKS_FOR_TRUST => http("200 OK", "", &anchors),
+        _ => refuses(line),
+    };
+    let master = Fake::start(Some(ca.server("localhost", good)), slow_clock);
+    Agent::new(&[&master.url()], api_key.path()).run(&["download"]);
+    assert_eq!(master.asked().last().map(String::as_str), Some(ENROLS));
 }

@@ -9,3 +9,4 @@ mod clock;
 mod main_job;
 mod names;
 mod man;
+mod stops;

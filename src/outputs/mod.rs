@@ -128,7 +128,7 @@ pub enum OutputError {
     },
 }
 
-/// Whether [`write`] had to do something.
+/// Whether [`write()`] had to do something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wrote {
     /// The files were there already, as they should be.

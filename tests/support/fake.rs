@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use gatepass::clock::{Clock as _, SystemClock};
-use gatepass_contract::pki::Anchors;
+use gatepass_contract::digest::Sha256;
+use gatepass_contract::pki::{self, Anchors};
 use gatepass_contract::time::{UnixTime, Validity};
 use gatepass_contract::wire::path;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use super::real_now;
 
 /// A certification authority of nobody's.
 pub struct Ca(CertifiedIssuer<'static, KeyPair>);
@@ -27,16 +29,19 @@ impl Ca {
     }
 
     /// Its root, PEM.
-    pub fn pem(&self) -> String {
+    pub fn anchors(&self) -> String {
         Anchors::new(vec![self.0.der().clone()]).expect("one").to_pem()
+    }
+
+    /// What an API key pins it by.
+    pub fn pin(&self) -> Sha256 {
+        pki::spki_digest(self.0.der()).expect("a certificate")
     }
 
     /// A server certificate for that name and time.
     pub fn server(&self, name: &str, good: Validity) -> ServerConfig {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let date = |at: UnixTime| {
-            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(at.seconds().try_into().expect("after 1970"))
-        };
+        let date = |at: UnixTime| rcgen::date_time_ymd(1970, 1, 1) + at.since(UnixTime(0));
         (params.not_before, params.not_after) = (date(good.from()), date(good.until()));
         let key = KeyPair::generate().expect("a key");
         let leaf: CertificateDer<'static> = params.signed_by(&key, &self.0).expect("signed").into();
@@ -49,18 +54,10 @@ impl Ca {
     }
 }
 
-const DAY: Duration = Duration::from_hours(24);
-
-/// A day around now.
-pub fn today() -> Validity {
-    from_to(-1, 1)
-}
-
-/// Days from now, negative ones ago.
-pub fn from_to(from: i32, to: i32) -> Validity {
-    let now = SystemClock.wall();
-    let at = |days: i32| if days < 0 { now - DAY * days.unsigned_abs() } else { now + DAY * days.unsigned_abs() };
-    Validity::new(at(from), at(to)).expect("from < to")
+/// From so many days ago to so many days from now.
+pub fn days(ago: i32, ahead: i32) -> Validity {
+    let at = |days: i32| UnixTime(real_now().0 + i64::from(days) * 24 * 3_600_000);
+    Validity::new(at(-ago), at(ahead)).expect("in order")
 }
 
 /// Answers a request, given its first line. `None`: silence.
@@ -72,11 +69,15 @@ pub fn http(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
     Some(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes())
 }
 
-/// Tells the time and offers those anchors as a master would; everything else is for `other`.
-pub fn like_a_master(anchors: String, other: impl Answers) -> impl Answers {
+/// Tells a time and offers those anchors as a master would; everything else is for `other`.
+pub fn like_a_master(
+    anchors: String,
+    time: impl Fn() -> UnixTime + Send + Sync + 'static,
+    other: impl Answers,
+) -> impl Answers {
     move |line: &str| {
         if line.contains(path::TIME) {
-            let now = SystemClock.wall().0;
+            let UnixTime(now) = time();
             http("200 OK", "", &format!(r#"{{"received":{now},"sent":{now}}}"#))
         } else if line.contains(path::TRUST) {
             http("200 OK", "", &anchors)

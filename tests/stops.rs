@@ -1,0 +1,6 @@
+//! Stopped dead, as by `kill -9`: the agent at every point of an enrolment, a renewal and a token refresh, the master
+//! just before and just after every kind of commit, and both at random moments. Every point there is has to be reached.
+
+mod agent;
+mod master;
+mod random;
