@@ -105,7 +105,7 @@ fn untimely(validity: Validity, now: UnixTime) -> String {
     }
 }
 
-/// A verified whole. It may have ended since: ask [`Bundle::validity`].
+/// A verified whole. It may have ended since: ask [`Bundle::certificate`] and [`Bundle::token`].
 pub struct Bundle {
     parts: Parts,
     key: KeyPair,

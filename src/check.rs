@@ -115,7 +115,7 @@ fn identity(subject: &Subject<'_>, findings: &mut Findings) -> Option<Bundle> {
     let root = subject.store.root().display();
     match subject.store.current().map(|current| current.map(|(_, parts)| Bundle::recall(parts))) {
         Ok(None) => {
-            findings.add("identity.none", Severity::Warning, format!("{root} holds no identity yet"), None)
+            findings.add("identity.none", Severity::Warning, format!("{root} holds no identity yet"), None);
         }
         Ok(Some(Ok(bundle))) => {
             findings.fine(
@@ -149,7 +149,7 @@ fn api_key(subject: &Subject<'_>, enrolled: bool, findings: &mut Findings) {
         Some((source, Ok(key))) => findings
             .fine("apikey.format", format!("{} holds API key {}, correctly spelt", source.place(), key.id())),
         Some((_, Err(error))) if enrolled => {
-            findings.add("apikey.unreadable", Severity::Warning, whole(&error), None)
+            findings.add("apikey.unreadable", Severity::Warning, whole(&error), None);
         }
         Some((_, Err(error))) => findings.add("apikey.unreadable", Severity::Broken, whole(&error), None),
         None if enrolled => findings.fine("apikey.none", "no API key is given; none is needed once enrolled"),

@@ -75,45 +75,46 @@ struct Wiring {
     config: Config,
     overrides: Overrides,
     dir: Option<PathBuf>,
+    api_key: Option<Source>,
 }
 
 impl Wiring {
     fn new(file: Option<&Path>, overrides: Overrides, dir: Option<PathBuf>) -> Result<Self> {
         let config = merged(Config::load(file)?, &overrides, dir.as_deref());
-        Ok(Self { file: file.map(Path::to_owned), config, overrides, dir })
+        let (named, configured) = (overrides.apikey_file.as_deref(), config.apikey_file.as_deref());
+        let api_key = credential::find(named, configured, |name| std::env::var_os(name).map(PathBuf::from));
+        Ok(Self { file: file.map(Path::to_owned), config, overrides, dir, api_key })
     }
 
-    /// The same command line over the configuration as it is now.
+    /// The same command line over the configuration as it is now; an error where a daemon could not begin with it.
     fn reloaded(&self) -> Result<Self> {
-        Self::new(self.file.as_deref(), self.overrides.clone(), self.dir.clone())
+        let mut anew = Self::new(self.file.as_deref(), self.overrides.clone(), self.dir.clone())?;
+        if let Some(Source::Stdin(_)) = self.api_key {
+            anew.api_key.clone_from(&self.api_key); // standard input has told already
+        }
+        anew.endpoint(&Store::open(&anew.config.state_dir)?)?;
+        settings(&anew.config, None)?;
+        Ok(anew)
     }
 
     fn begin_logging(&self) {
         logging::begin(self.config.log.format, self.config.log.level);
     }
 
-    fn api_key(&self) -> Option<Source> {
-        let named = self.overrides.apikey_file.as_deref();
-        credential::find(named, self.config.apikey_file.as_deref(), |name| {
-            std::env::var_os(name).map(PathBuf::from)
-        })
-    }
-
     /// Everything a step needs, wired together.
     fn daemon(&self, store: Store) -> Result<Daemon<Client>> {
-        let (config, api_key) = (&self.config, self.api_key());
         let time = master_time();
-        let endpoint = self.endpoint(&store, api_key.as_ref())?;
-        let settings = settings(config, api_key)?;
+        let endpoint = self.endpoint(&store)?;
+        let settings = settings(&self.config, self.api_key.clone())?;
         Ok(Daemon::new(settings, store, Client::new(endpoint, time.clone()), time))
     }
 
-    fn endpoint(&self, store: &Store, api_key: Option<&Source>) -> Result<Endpoint> {
+    fn endpoint(&self, store: &Store) -> Result<Endpoint> {
         let config = &self.config;
         let trust = match (&config.ca_file, config.ca_fingerprint) {
             (Some(file), _) => Trust::Pinned(anchors(file)?),
             (None, Some(fingerprint)) => Trust::Fingerprint(fingerprint),
-            (None, None) => trust_of_identity(store, api_key)?,
+            (None, None) => trust_of_identity(store, self.api_key.as_ref())?,
         };
         Ok(Endpoint {
             masters: config.masters.clone(),
@@ -309,15 +310,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 async fn check(wiring: Wiring, json: bool) -> Result<Exit> {
     let store = Store::open(&wiring.config.state_dir)?;
-    let (api_key, time) = (wiring.api_key(), master_time());
-    let endpoint = wiring.endpoint(&store, api_key.as_ref());
+    let time = master_time();
+    let endpoint = wiring.endpoint(&store);
     let client = |url: &MasterUrl| {
         let endpoint = endpoint.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
         Ok(Client::new(Endpoint { masters: vec![url.clone()], ..endpoint.clone() }, time.clone()))
     };
     let subject = check::Subject {
         store: &store,
-        api_key: api_key.as_ref(),
+        api_key: wiring.api_key.as_ref(),
         masters: wiring.config.masters.iter().map(|url| (url.clone(), client(url))).collect(),
         time: time.clone(),
         tolerance: tolerance(&wiring.config),

@@ -5,6 +5,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::{fs, io};
 
 use gatepass_contract::secret::{ApiKey, NotAnApiKey};
@@ -22,8 +23,8 @@ const MAX_BYTES: u64 = 4096;
 pub enum Source {
     /// A file, named on the command line or in the configuration.
     File(PathBuf),
-    /// Standard input.
-    Stdin,
+    /// Standard input. It tells what it holds only once, so what it told is kept for whoever asks again.
+    Stdin(Arc<OnceLock<ApiKey>>),
     /// The environment.
     Environment,
 }
@@ -39,7 +40,11 @@ pub fn find(
     let systemd =
         || env("CREDENTIALS_DIRECTORY").map(|dir| dir.join(SYSTEMD_CREDENTIAL)).filter(|file| file.exists());
     if let Some(file) = named {
-        return Some(if file == Path::new("-") { Source::Stdin } else { Source::File(file.to_owned()) });
+        return Some(if file == Path::new("-") {
+            Source::Stdin(Arc::default())
+        } else {
+            Source::File(file.to_owned())
+        });
     }
     systemd()
         .or_else(|| configured.map(Path::to_owned))
@@ -79,13 +84,21 @@ impl Source {
     pub fn place(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Stdin => "standard input".to_owned(),
+            Self::Stdin(_) => "standard input".to_owned(),
             Self::Environment => format!("the environment variable {ENVIRONMENT}"),
         }
     }
 
     /// Reads it now.
     pub fn read(&self) -> Result<ApiKey, NoApiKey> {
+        let Self::Stdin(told) = self else { return self.parsed() };
+        if let Some(key) = told.get() {
+            return Ok(key.clone());
+        }
+        self.parsed().map(|key| told.get_or_init(|| key).clone())
+    }
+
+    fn parsed(&self) -> Result<ApiKey, NoApiKey> {
         let text = self.text().map_err(|source| NoApiKey::Unreadable { place: self.place(), source })?;
         ApiKey::parse(&text).map_err(|source| NoApiKey::NotAKey { place: self.place(), source })
     }
@@ -93,7 +106,7 @@ impl Source {
     fn text(&self) -> io::Result<Zeroizing<String>> {
         match self {
             Self::File(path) => bounded(fs::File::open(path)?),
-            Self::Stdin => bounded(io::stdin().lock()),
+            Self::Stdin(_) => bounded(io::stdin().lock()),
             Self::Environment => std::env::var(ENVIRONMENT)
                 .map(Zeroizing::new)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
@@ -118,7 +131,7 @@ mod tests {
         let systemd = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| dir.path().to_owned());
         let environment = |name: &str| (name == ENVIRONMENT).then(PathBuf::new);
         let file = |path: &str| Some(Source::File(path.into()));
-        assert_eq!(find(Some(Path::new("-")), None, systemd), Some(Source::Stdin));
+        assert_eq!(find(Some(Path::new("-")), None, systemd), Some(Source::Stdin(Arc::default())));
         assert_eq!(find(Some(Path::new("a")), Some(Path::new("b")), systemd), file("a"));
         assert_eq!(
             find(None, Some(Path::new("b")), systemd),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use gatepass_contract::jws::SigningKey;
 use gatepass_contract::pki::{KeyKind, PkiError, PublicKey};
 use rcgen::{
@@ -49,6 +50,7 @@ impl KeyPair {
 
     fn from_pair(pair: rcgen::KeyPair) -> Result<Self, BadKey> {
         let public = PublicKey::from_spki(&pair.subject_public_key_info())?;
+        let pair = if public.kind() == KeyKind::Ed25519 { plain(pair)? } else { pair };
         let pem = Zeroizing::new(pair.serialize_pem());
         Ok(Self { pair, public, pem })
     }
@@ -83,6 +85,13 @@ impl KeyPair {
     }
 }
 
+/// OpenSSL 3 does not read the newer form of an Ed25519 key, with its public half inside (RFC 8410, section 10.3).
+fn plain(mut pair: rcgen::KeyPair) -> Result<rcgen::KeyPair, BadKey> {
+    let der = Ed25519KeyPair::from_pkcs8(pair.serialized_der()).and_then(|key| Ok(key.to_pkcs8v1()?));
+    pair.zeroize();
+    rcgen::KeyPair::try_from(der.map_err(|_| BadKey::Malformed)?.as_ref()).map_err(|_| BadKey::Malformed)
+}
+
 impl Drop for KeyPair {
     fn drop(&mut self) {
         self.pair.zeroize();
@@ -110,6 +119,7 @@ mod tests {
             let made = KeyPair::generate(kind);
             let read = KeyPair::from_pem(&made.to_pem()).expect("what we wrote");
             assert_eq!((read.public(), read.public().kind()), (made.public(), kind));
+            assert_eq!(read.to_pem(), made.to_pem());
             let asked = Csr::from_pem(&read.csr()).expect("a request the master takes");
             assert_eq!(&asked.into_key(), made.public());
             let token = read.signing_key().sign("test+jwt", &json!({"a": 1})).expect("signed");

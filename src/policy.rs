@@ -109,10 +109,16 @@ impl RenewalPolicy {
     }
 
     /// What to do `now`. What has ended is renewed too: the key still proves who this host is, and the master says
-    /// whether that is enough.
+    /// whether that is enough. So is what is not good yet: the master's clock was set back since it was issued.
     #[must_use]
     pub fn decide(self, now: UnixTime, held: Option<&Held>) -> Decision {
         let Some(held) = held else { return Decision::Enrol };
+        if now < held.certificate.from() {
+            return Decision::Renew(RenewalKey::Fresh);
+        }
+        if now < held.token.from() {
+            return Decision::Renew(RenewalKey::Same);
+        }
         let due = self.due(held);
         if now < due {
             return Decision::Rest { until: due };
@@ -195,8 +201,10 @@ mod tests {
             (70_000, Some(held(7_000, 70_000)), Renew(Fresh)),
             // Ended long ago: the key still proves who this host is.
             (i64::MAX, Some(held(7_000, 70_000)), Renew(Fresh)),
-            // A clock before the certificate's time is the master's own affair; nothing is due yet.
-            (i64::MIN, Some(held(7_000, 70_000)), Rest { until: UnixTime(7_000) }),
+            // The master's clock was set back: nothing that is held is good.
+            (i64::MIN, Some(held(7_000, 70_000)), Renew(Fresh)),
+            (-1, Some(held(7_000, 70_000)), Renew(Fresh)),
+            (999, Some(Held { token: validity(1_000, 10_000), ..held(7_000, 70_000) }), Renew(Same)),
             // Slots outside the bounds are not obeyed.
             (0, Some(held(9_999, 70_000)), Rest { until: UnixTime(6_600) }),
             (0, Some(held(-5, 70_000)), Rest { until: UnixTime(6_600) }),

@@ -6,7 +6,8 @@
 mod support;
 
 mod clock;
+mod disk;
 mod main_job;
-mod names;
 mod man;
+mod names;
 mod stops;

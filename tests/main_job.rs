@@ -4,7 +4,6 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use gatepass::keys::KeyPair;
 use gatepass_contract::pki::KeyKind;
 use gatepass_contract::wire::path;
 use serde_json::Value;
@@ -93,14 +92,10 @@ fn every_kind_of_key_is_issued_for_and_renewed() {
         assert_ne!(first.key, second.key);
         assert_eq!(first.chain().agent(), second.chain().agent());
         assert_eq!(second.chain().key().kind(), kind);
-        assert!(fits(&second));
+        second.assert_whole();
         verified(&agent, "sslclient").expect(0);
         whoami(&master, &agent).expect(0);
     }
-}
-
-fn fits(identity: &Identity) -> bool {
-    KeyPair::from_pem(&identity.key).expect("a key").public() == identity.chain().key()
 }
 
 /// What the master says to curl with the client certificate.
@@ -236,7 +231,8 @@ fn status_and_check_say_by_their_exit_codes_how_things_are() {
     let look = |status: i32, check: i32| {
         agent.run(&["status"]).expect(status);
         agent.run(&["check"]).expect(check);
-        let (status, check) = (agent.run(&["status", "--json"]).expect(status), agent.run(&["check", "--json"]).expect(check));
+        let (status, check) =
+            (agent.run(&["status", "--json"]).expect(status), agent.run(&["check", "--json"]).expect(check));
         (status.json()["verdict"].clone(), findings(&check.json()))
     };
     let (verdict, found) = look(1, 3);

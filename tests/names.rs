@@ -5,7 +5,8 @@ use gatepass_contract::pki::Chain;
 use gatepass_contract::wire::agent::{EnrolRequest, Issued};
 use gatepass_contract::wire::path;
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, SanType,
 };
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
@@ -17,12 +18,16 @@ fn greedy() -> String {
     wish.distinguished_name.push(DnType::CommonName, "administrator");
     wish.distinguished_name.push(DnType::OrganizationName, "Somebody Else");
     wish.subject_alt_names.push(SanType::IpAddress("10.0.0.1".parse().expect("an address")));
-    wish.subject_alt_names.push(SanType::URI("spiffe://gatepass/agent/00000000000000000000000000000000".try_into().expect("ASCII")));
+    wish.subject_alt_names.push(SanType::URI(
+        "spiffe://gatepass/agent/00000000000000000000000000000000".try_into().expect("ASCII"),
+    ));
     wish.subject_alt_names.push(SanType::Rfc822Name("root@example.com".try_into().expect("ASCII")));
     wish.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     wish.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    wish.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning, ExtendedKeyUsagePurpose::OcspSigning];
-    wish.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 311, 20, 2], vec![4, 0])];
+    wish.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::CodeSigning, ExtendedKeyUsagePurpose::OcspSigning];
+    wish.custom_extensions =
+        vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 311, 20, 2], vec![4, 0])];
     let pair = rcgen::KeyPair::generate().expect("a key");
     wish.serialize_request(&pair).and_then(|csr| csr.pem()).expect("a request")
 }
@@ -41,7 +46,9 @@ fn granted(issued: &Issued) -> Granted {
     let (_, leaf) = X509Certificate::from_der(&chain.certificates()[0]).expect("a certificate");
     let names = &leaf.subject_alternative_name().expect("readable").expect("one").value.general_names;
     let usage = leaf.extended_key_usage().expect("readable").expect("one").value;
-    assert!(usage.client_auth && usage.server_auth && !usage.any && !usage.code_signing && !usage.ocsp_signing);
+    assert!(
+        usage.client_auth && usage.server_auth && !usage.any && !usage.code_signing && !usage.ocsp_signing
+    );
     assert!(usage.other.is_empty(), "{usage:?}");
     let usage = leaf.key_usage().expect("readable").expect("one").value;
     assert!(usage.digital_signature() && !usage.key_cert_sign() && !usage.crl_sign());
@@ -68,9 +75,11 @@ fn name(name: &GeneralName<'_>) -> String {
 /// A host that claims a name in each of these, and sends the greedy request.
 fn claiming() -> EnrolRequest {
     let mut request = application(&greedy());
-    request.facts.host_names =
-        ["db7.hosts.example.com", "www.example.com", "db7"].map(|name| name.parse().expect("a host name")).into();
-    request.facts.addresses = ["10.1.2.3", "192.0.2.1", "fd00::7", "127.0.0.1"].map(|a| a.parse().expect("an address")).into();
+    request.facts.host_names = ["db7.hosts.example.com", "www.example.com", "db7"]
+        .map(|name| name.parse().expect("a host name"))
+        .into();
+    request.facts.addresses =
+        ["10.1.2.3", "192.0.2.1", "fd00::7", "127.0.0.1"].map(|a| a.parse().expect("an address")).into();
     request
 }
 
@@ -96,7 +105,8 @@ fn a_request_that_wishes_for_more_gets_what_everybody_gets() {
 
 #[test]
 fn of_what_a_host_claims_only_what_the_profile_allows_is_granted() {
-    let config = "[profile]\nhost_names = ['*.hosts.example.com', 'db7']\nnetworks = ['10.0.0.0/8', 'fd00::/8']\n";
+    let config =
+        "[profile]\nhost_names = ['*.hosts.example.com', 'db7']\nnetworks = ['10.0.0.0/8', 'fd00::/8']\n";
     let master = Master::with(MasterOptions { config, ..MasterOptions::default() });
     let (issued, found) = enrolled(&master);
     let mut want =
@@ -113,7 +123,8 @@ fn keys_and_requests_that_are_not_good_enough_are_refused() {
     let master = Master::start();
     let key = std::fs::read_to_string(master.api_key("hosts", &[])).expect("a key");
     let caller = Caller::of(&master);
-    let small = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+    let small =
+        rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
     let curve = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).expect("a key");
     let request = |pair: &rcgen::KeyPair| {
         CertificateParams::default().serialize_request(pair).and_then(|csr| csr.pem()).expect("a request")
@@ -125,9 +136,12 @@ fn keys_and_requests_that_are_not_good_enough_are_refused() {
     *der.last_mut().expect("a byte") ^= 1;
     let text = data_encoding::BASE64.encode(&der);
     let forged = format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n");
-    for (what, csr) in
-        [("RSA-2048", request(&small)), ("P-384", request(&curve)), ("forged", forged), ("no request", "hello".to_owned())]
-    {
+    for (what, csr) in [
+        ("RSA-2048", request(&small)),
+        ("P-384", request(&curve)),
+        ("forged", forged),
+        ("no request", "hello".to_owned()),
+    ] {
         assert_eq!(caller.enrol(key.trim(), &csr).code(), "csr-refused", "{what}");
     }
     caller.enrol(key.trim(), &good).issued();

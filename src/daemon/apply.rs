@@ -12,17 +12,12 @@ use crate::trouble::StepError;
 impl<M: Master> Daemon<M> {
     /// Brings outputs and hooks up to what is held; after a crash in the middle, again.
     pub(super) async fn apply(&mut self) -> Result<(), StepError> {
-        let Some((number, bundle)) =
-            self.held.as_ref().filter(|(number, _)| self.state.applied != Some(number.0))
-        else {
+        let Some((number, bundle)) = &self.held else { return Ok(()) };
+        self.write_outputs()?;
+        if self.state.applied == Some(number.0) {
             return Ok(());
-        };
-        let changes = changes(self.store.previous()?.as_ref(), bundle.parts());
-        for output in &self.settings.outputs {
-            if outputs::write(output, bundle.parts())? == Wrote::All {
-                info!(dir = %output.dir().display(), "output written");
-            }
         }
+        let changes = changes(self.store.previous()?.as_ref(), bundle.parts());
         let ran =
             hooks::run(&self.settings.hooks, &changes, bundle.generation(), &self.store.current_dir()).await;
         (self.state.hooks, self.state.applied) = (ran.results, Some(number.0));
@@ -30,6 +25,17 @@ impl<M: Master> Daemon<M> {
             Some(name) => Err(self.roll_back(name)),
             None => Ok(()),
         }
+    }
+
+    /// With every visit, not only after a change: an output may be new in the configuration, or somebody damaged it.
+    fn write_outputs(&self) -> Result<(), StepError> {
+        let Some(bundle) = self.held() else { return Ok(()) };
+        for output in &self.settings.outputs {
+            if outputs::write(output, bundle.parts())? == Wrote::All {
+                info!(dir = %output.dir().display(), "output written");
+            }
+        }
+        Ok(())
     }
 
     /// A hook that is required failed: the bundle before is put back while it is good.
@@ -45,7 +51,7 @@ impl<M: Master> Daemon<M> {
         self.held = recall(&self.store);
         self.state.applied = None;
         warn!(hook, "a required hook failed: the bundle before is back in place");
-        StepError::Hook { name: hook }
+        self.write_outputs().err().unwrap_or(StepError::Hook { name: hook })
     }
 }
 

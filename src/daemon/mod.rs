@@ -223,8 +223,11 @@ impl<M: Master> Daemon<M> {
 
     /// When something is due, by the master's clock; `None`: as soon as a call is allowed.
     fn due(&self) -> Option<UnixTime> {
-        let renewal = self.held().filter(|_| !self.identity_over && !self.renew_now)?.held();
-        Some(self.settings.policy.due(&renewal).min(self.state.report_at?))
+        let held = self.held().filter(|_| !self.identity_over && !self.renew_now)?.held();
+        match self.settings.policy.decide(self.time.now(), Some(&held)) {
+            Decision::Rest { until } => Some(until.min(self.state.report_at?)),
+            Decision::Enrol | Decision::Renew(_) => None,
+        }
     }
 
     fn nap(&self) -> Duration {

@@ -132,7 +132,7 @@ fn say_clock(standing: ClockStanding, skew: Skew) {
     match standing {
         ClockStanding::Agree => info!(clock = %skew, ahead_ms, doubt_ms, "the clocks agree"),
         ClockStanding::Unsure => {
-            warn!(clock = %skew, ahead_ms, doubt_ms, "the network is too slow to compare the clocks")
+            warn!(clock = %skew, ahead_ms, doubt_ms, "the network is too slow to compare the clocks");
         }
         ClockStanding::Warn | ClockStanding::Critical => {
             warn!(clock = %skew, ahead_ms, doubt_ms, "this host's clock and the master's disagree");

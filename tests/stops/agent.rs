@@ -7,7 +7,7 @@ use std::time::Duration;
 use gatepass::faults::POINTS;
 use serde_json::Value;
 
-use crate::support::{Agent, Identity, Master, MasterOptions, Output, eventually};
+use crate::support::{Agent, Identity, Master, MasterOptions, Output, eventually, tool};
 
 /// From here on consumers find the new bundle.
 const COMMIT: &str = "publish.after-rename";
@@ -127,7 +127,11 @@ fn a_renewal_stopped_anywhere_leaves_the_old_identity_or_the_new_one() {
         assert_eq!(host.recovers(&master, point), after, "{point}: nothing was due");
         host.agent.run(&["renew"]).expect(0);
         let want = if is_before_commit(point) { 2 } else { 3 };
-        assert_eq!(host.generation(), want, "{point}: the key that has asked already gets the same generation");
+        assert_eq!(
+            host.generation(),
+            want,
+            "{point}: the key that has asked already gets the same generation"
+        );
         assert_ne!(host.recovers(&master, point).key, after.key, "{point}");
     }
     assert_eq!(reached, all_points());
@@ -135,8 +139,9 @@ fn a_renewal_stopped_anywhere_leaves_the_old_identity_or_the_new_one() {
 
 #[test]
 fn a_token_refresh_stopped_anywhere_leaves_the_old_token_or_the_new_one() {
-    let master = Master::with(MasterOptions { token_lifetime: "20s", ..Default::default() });
-    let mut hosts: Vec<_> = POINTS.iter().map(|point| (*point, Host::new(&master, point).enrolled())).collect();
+    let master = Master::with(MasterOptions { token_lifetime: "10s", ..Default::default() });
+    let mut hosts: Vec<_> =
+        POINTS.iter().map(|point| (*point, Host::new(&master, point).enrolled())).collect();
     let mut reached = BTreeSet::new();
     for (point, host) in &mut hosts {
         let before = host.whole().expect("just enrolled");
@@ -147,7 +152,11 @@ fn a_token_refresh_stopped_anywhere_leaves_the_old_token_or_the_new_one() {
         }
         reached.insert(*point);
         let after = host.whole().unwrap_or_else(|| panic!("{point}: what was held is held"));
-        assert_eq!(after.token == before.token, is_before_commit(point), "{point}: the old one or the new one");
+        assert_eq!(
+            after.token == before.token,
+            is_before_commit(point),
+            "{point}: the old one or the new one"
+        );
         let last = host.recovers(&master, point);
         assert_eq!((&last.key, &last.certificate), (&before.key, &before.certificate), "{point}");
         assert_ne!(last.token, before.token, "{point}");
@@ -168,13 +177,15 @@ fn what_is_left_of_a_stop_is_cleared_away_and_never_readable_by_others() {
     for point in ["pending-key.before-rename", "publish.meta.json", "publish.before-rename"] {
         let mut host = Host::new(&master, point);
         assert!(host.stopped(&["download"], point));
-        let open = Output::of(crate::support::tool("find").arg(host.agent.state()).args(["-perm", "/077", "-not", "-type", "l"]));
+        let open =
+            Output::of(tool("find").arg(host.agent.state()).args(["-perm", "/077", "-not", "-type", "l"]));
         assert_eq!(open.expect(0).stdout, "", "{point}");
         host.recovers(&master, point);
         let generations = std::fs::read_dir(host.agent.state().join("generations")).expect("read");
         assert_eq!(generations.count(), 1, "{point}");
         let beside = std::fs::read_dir(host.agent.state()).expect("read");
-        let new = beside.filter(|entry| entry.as_ref().expect("read").path().extension().is_some_and(|end| end == "new"));
+        let new = beside
+            .filter(|entry| entry.as_ref().expect("read").path().extension().is_some_and(|end| end == "new"));
         assert_eq!(new.count(), 0, "{point}");
     }
 }

@@ -1,6 +1,7 @@
 //! Both ended by `kill -9` at random moments, again and again, while somebody reads all the time.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -67,7 +68,9 @@ fn killed_at_random_moments_a_reader_never_sees_half_of_anything() {
     let watcher = Watcher::of(agent.state());
     let (mut lots, begun, mut killed) = (Lots(2026), Instant::now(), 0);
     while begun.elapsed() < Duration::from_secs(9) {
-        let mut renewal = Program(agent.command(&["renew"]).spawn().expect("it starts"));
+        let mut renew = agent.command(&["renew"]);
+        renew.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut renewal = Program(renew.spawn().expect("it starts"));
         std::thread::sleep(Duration::from_millis(lots.below(90)));
         match lots.below(6) {
             0 => {
@@ -93,7 +96,8 @@ fn killed_at_random_moments_a_reader_never_sees_half_of_anything() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a process is killed at moments that nobody chose")]
 fn a_daemon_killed_again_and_again_still_renews() {
-    let options = crate::support::MasterOptions { lifetime: "10s", token_lifetime: "10s", ..Default::default() };
+    let options =
+        crate::support::MasterOptions { lifetime: "10s", token_lifetime: "10s", ..Default::default() };
     let master = Master::with(options);
     let agent = Agent::new(&[master.url()], &master.api_key("hosts", &["--uses", "1"]));
     let watcher = Watcher::of(agent.state());

@@ -68,6 +68,13 @@ impl Caller {
         self.post(path::AGENTS, api_key, &application(csr))
     }
 
+    /// The same; `None` when the master has gone before it answered.
+    pub fn try_enrol(&self, api_key: &str, csr: &str) -> Option<Answer> {
+        let request = self.http.post(format!("{}{}", self.url, path::AGENTS));
+        let request = request.bearer_auth(api_key).json(&application(csr));
+        self.runtime.block_on(try_answer(request)).ok()
+    }
+
     /// Renews with a request by `next`, proven with `held` of that generation.
     pub fn renew(&self, agent: AgentId, (generation, held): (u64, &KeyPair), next: &KeyPair) -> Answer {
         let EnrolRequest { csr, facts, clock, .. } = application(&next.csr());
@@ -112,11 +119,15 @@ fn client(master: &Master) -> reqwest::Client {
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+    try_answer(request).await.expect("an answer")
+}
+
+async fn try_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
     let headers = response.headers().iter().filter(|(name, _)| *name != "date");
     let text = |value: &reqwest::header::HeaderValue| value.to_str().expect("plain text").to_owned();
     let headers = headers.map(|(name, value)| (name.to_string(), text(value))).collect();
-    Answer { status: response.status().as_u16(), headers, body: response.text().await.expect("a body") }
+    Ok(Answer { status: response.status().as_u16(), headers, body: response.text().await? })
 }
 
 /// What a host called `applicant` sends with that certification request.

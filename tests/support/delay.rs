@@ -14,7 +14,8 @@ pub fn slow_way(url: &str, delay: Duration) -> String {
     let near = listener.local_addr().expect("bound");
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            let far = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("the master listens");
+            let far =
+                TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).expect("the master listens");
             let half = |stream: &TcpStream| stream.try_clone().expect("another handle");
             carry(half(&client), half(&far), delay);
             carry(far, client, delay);

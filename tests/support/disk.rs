@@ -16,7 +16,8 @@ impl Disk {
     pub fn new(kib: u32) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
         let options = format!("size={kib}k,mode=0700");
-        let mounted = Output::of(tool("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
+        let mounted =
+            Output::of(tool("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir.path()));
         if mounted.code == Some(0) {
             return Some(Self(dir));
         }
@@ -36,6 +37,14 @@ impl Disk {
             let block = vec![1; size];
             while file.write_all(&block).is_ok() {}
         }
+    }
+
+    /// Writes until only that many KiB are left.
+    pub fn leave(&self, kib: u64) {
+        self.fill();
+        let file = OpenOptions::new().write(true).open(self.ballast()).expect("opened");
+        let size = file.metadata().expect("it is there").len();
+        file.set_len(size - kib * 1024).expect("shorter");
     }
 
     /// Makes room again.

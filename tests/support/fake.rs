@@ -142,7 +142,12 @@ impl Drop for Fake {
 
 type Told = Mutex<Vec<String>>;
 
-fn serve(stream: TcpStream, tls: Option<Arc<ServerConfig>>, answers: &impl Answers, told: &Told) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    answers: &impl Answers,
+    told: &Told,
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     // Whoever waits for an answer that never comes goes away first.
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -161,12 +166,19 @@ fn converse(stream: impl Read + Write, answers: &impl Answers, told: &Told) -> s
         let request = request(&mut stream)?;
         let answer = answers(request.lines().next().unwrap_or_default());
         told.lock().expect("no panic").push(request);
-        match answer {
-            Some(bytes) => stream.get_mut().write_all(&bytes).and_then(|()| stream.get_mut().flush())?,
-            None => return stream.read_until(0, &mut Vec::new()).map(|_| ()),
+        let Some(bytes) = answer else {
+            return stream.read_until(0, &mut Vec::new()).map(|_| ());
+        };
+        stream.get_mut().write_all(&bytes)?;
+        stream.get_mut().flush()?;
+        if bytes.windows(CLOSE.len()).any(|part| part == CLOSE) {
+            return Ok(());
         }
     }
 }
+
+/// An answer that says so is the last one, whole or not.
+const CLOSE: &[u8] = b"connection: close";
 
 /// One request. A TLS greeting has no lines: the first byte of one is enough to answer it as plain servers do.
 fn request(stream: &mut impl BufRead) -> std::io::Result<String> {
@@ -182,7 +194,10 @@ fn request(stream: &mut impl BufRead) -> std::io::Result<String> {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let length = text.to_ascii_lowercase().lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    let length = text
+        .to_ascii_lowercase()
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body)?;
     text.push_str(&String::from_utf8_lossy(&body));

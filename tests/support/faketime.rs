@@ -57,5 +57,9 @@ fn library() -> String {
     let places = fs::read_dir("/usr/lib").expect("every system has one");
     let files = places.filter_map(Result::ok).map(|place| place.path().join("faketime/libfaketimeMT.so.1"));
     let found = files.into_iter().find(|file| file.exists());
-    found.expect("libfaketime is installed (Debian: apt-get install faketime)").to_str().expect("plain letters").to_owned()
+    found
+        .expect("libfaketime is installed (Debian: apt-get install faketime)")
+        .to_str()
+        .expect("plain letters")
+        .to_owned()
 }

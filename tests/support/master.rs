@@ -94,6 +94,11 @@ impl Master {
         &mut self.program
     }
 
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.program.0.id()
+    }
+
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(log_file(&self.dir())).unwrap_or_default()
@@ -114,14 +119,15 @@ impl Master {
 
     /// Runs `gatepassctl` as the first administrator, on the master's own host: with its clock.
     pub fn ctl(&self, args: &[&str]) -> Output {
+        self.ctl_with(&self.dir().join("admin.key"), args)
+    }
+
+    /// The same with another key.
+    pub fn ctl_with(&self, key: &Path, args: &[&str]) -> Output {
         let clock = self.options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS"));
-        Output::of(
-            Command::new(program("gatepassctl"))
-                .args(["--master", &self.url, "--apikey-file"])
-                .arg(self.dir().join("admin.key"))
-                .args(args)
-                .envs(clock.cloned()),
-        )
+        let mut command = Command::new(program("gatepassctl"));
+        command.args(["--master", &self.url, "--apikey-file"]).arg(key).args(args);
+        Output::of(command.envs(clock.cloned()))
     }
 
     /// A new key that may enrol agents, in a file.

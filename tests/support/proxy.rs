@@ -118,7 +118,12 @@ impl Shared {
     }
 
     /// Record by record, so that the large one is recognised before it is on its way.
-    fn requests(&self, mut agent: &TcpStream, mut master: &TcpStream, asked: &AtomicBool) -> std::io::Result<()> {
+    fn requests(
+        &self,
+        mut agent: &TcpStream,
+        mut master: &TcpStream,
+        asked: &AtomicBool,
+    ) -> std::io::Result<()> {
         loop {
             let mut record = vec![0; 5];
             agent.read_exact(&mut record)?;
@@ -137,7 +142,12 @@ impl Shared {
     }
 
     #[expect(clippy::disallowed_methods, reason = "a slow network is what is played here")]
-    fn answers(&self, mut master: &TcpStream, mut agent: &TcpStream, asked: &AtomicBool) -> std::io::Result<()> {
+    fn answers(
+        &self,
+        mut master: &TcpStream,
+        mut agent: &TcpStream,
+        asked: &AtomicBool,
+    ) -> std::io::Result<()> {
         let mut bytes = [0; 16 * 1024];
         loop {
             let size = master.read(&mut bytes)?;

@@ -45,6 +45,12 @@ mod tests {
             (-61_000, 50, ClockStanding::Critical),
             (0, 1_100, ClockStanding::Unsure),
             (4_990, 100, ClockStanding::Unsure),
+            (0, 1_000, ClockStanding::Agree),
+            (0, 1_001, ClockStanding::Unsure),
+            (30_000, 2_000, ClockStanding::Warn),
+            (59_995, 10, ClockStanding::Warn),
+            (i64::MIN, 5_000, ClockStanding::Critical),
+            (0, 90_000, ClockStanding::Unsure),
             // However slow the network: a year is a year.
             (31_536_000_000, 5_000, ClockStanding::Critical),
         ] {

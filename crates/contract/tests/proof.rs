@@ -60,7 +60,9 @@ fn it_is_good_for_a_minute_and_clocks_may_differ_by_one() {
 #[test]
 fn one_that_would_live_longer_is_refused() {
     let (private, public) = keys();
-    for (iat, exp) in [(NOW.seconds(), NOW.seconds() + 61), (NOW.seconds(), NOW.seconds() - 1), (i64::MIN, i64::MAX)] {
+    for (iat, exp) in
+        [(NOW.seconds(), NOW.seconds() + 61), (NOW.seconds(), NOW.seconds() - 1), (i64::MIN, i64::MAX)]
+    {
         let text = Proof { iat, exp, ..proof() }.sign(&private).expect("signed");
         let opened = Proof::open(&text, &public.jwk(), REQUEST, NOW);
         assert!(matches!(opened, Err(BadProof::Time { .. })), "{iat}..{exp}: {opened:?}");

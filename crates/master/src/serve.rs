@@ -58,7 +58,6 @@ pub struct Bound {
     server: Server,
     app: App,
     store: Store,
-    own: OwnCertificate,
     address: SocketAddr,
 }
 
@@ -75,7 +74,7 @@ pub async fn bind(dir: &Path, config: &Config) -> Result<Bound, ServeError> {
     let token_key = ca::token_key(active(&keys, KeyPurpose::Token)?, &kek)?;
     let anchors = anchors(&store).await?;
     let own = OwnCertificate::new(Arc::clone(&issuer), own_names(&config.names), clock::now())?;
-    let tls = tls::config(own.presented(), &anchors)?;
+    let tls = tls::config(Arc::new(own), &anchors)?;
     let listening = Server::bind(config.listen, tls, config.server_limits()).await;
     let cannot = |source| ServeError::Listen { address: config.listen, source };
     let server = listening.map_err(cannot)?;
@@ -92,7 +91,7 @@ pub async fn bind(dir: &Path, config: &Config) -> Result<Bound, ServeError> {
         load: server.load(),
     })
     .map_err(CaError::from)?;
-    Ok(Bound { server, app, store, own, address })
+    Ok(Bound { server, app, store, address })
 }
 
 impl Bound {
@@ -104,10 +103,8 @@ impl Bound {
 
     /// Serves until `shutdown`, finishes what was accepted, closes the database.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let renewing = tokio::spawn(self.own.keep());
         let pulse = tokio::spawn(tasks::watchdog());
         self.server.run(http::router(self.app), shutdown).await;
-        renewing.abort();
         pulse.abort();
         self.store.close().await;
         info!("ended");

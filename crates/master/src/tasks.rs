@@ -1,25 +1,36 @@
-//! Periodic work: the master's own certificate, and telling systemd that all is well.
+//! The master's own affairs: the certificate it shows, and telling systemd that all is well.
 
+use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gatepass_contract::name::HostName;
 use gatepass_contract::time::{UnixTime, Validity};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sd_notify::NotifyState;
 use tracing::{error, info};
 
-use crate::ca::{CaError, Issuer, ServerCertificate};
+use crate::ca::{CaError, Issuer};
 use crate::clock;
-use crate::server::tls::Presented;
 
-/// The certificate the master shows: made in memory at each start, replaced long before it ends.
+/// The certificate the master shows, made in memory. It is replaced when it is next shown after two thirds of its time,
+/// and at once when the master's clock was set to a time at which it is not good.
+///
+/// # Why not in a task of its own
+///
+/// One that sleeps in between would leave the master without a good certificate from the moment its clock is set until
+/// it wakes. A replacement costs one handshake in some weeks a fraction of a millisecond.
 pub struct OwnCertificate {
     issuer: Arc<Issuer>,
     names: (Vec<HostName>, Vec<IpAddr>),
-    presented: Arc<Presented>,
+    shown: Mutex<Shown>,
+}
+
+struct Shown {
+    certificate: Arc<CertifiedKey>,
     validity: Validity,
 }
 
@@ -30,42 +41,38 @@ impl OwnCertificate {
         names: (Vec<HostName>, Vec<IpAddr>),
         now: UnixTime,
     ) -> Result<Self, CaError> {
-        let made = make(&issuer, &names, now)?;
-        let validity = made.validity;
-        Ok(Self { presented: Presented::new(certified(made)?), issuer, names, validity })
+        let shown = Mutex::new(make(&issuer, &names, now)?);
+        Ok(Self { issuer, names, shown })
     }
 
-    /// What new connections are shown.
-    #[must_use]
-    pub fn presented(&self) -> Arc<Presented> {
-        Arc::clone(&self.presented)
-    }
-
-    /// Replaces it whenever two thirds of its time are over. Runs for ever; may be dropped at any time.
-    pub async fn keep(mut self) {
-        loop {
-            // Timers do not count the time a machine is suspended: look again, and not only when it is due.
-            clock::sleep(LOOK_EVERY).await;
-            let now = clock::now();
-            if now < self.validity.at_percent(67) && self.validity.holds(now) {
-                continue;
-            }
-            match self.replace(now) {
-                Ok(()) => info!(until = %self.validity.until(), "the master's own certificate was replaced"),
+    fn at(&self, now: UnixTime) -> Arc<CertifiedKey> {
+        // Nothing that holds this lock can be left half done.
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shown.validity.holds(now) || now >= shown.validity.at_percent(67) {
+            match make(&self.issuer, &self.names, now) {
+                Ok(next) => {
+                    info!(until = %next.validity.until(), "the master's own certificate was replaced");
+                    *shown = next;
+                }
                 Err(error) => error!(%error, "the master's own certificate cannot be replaced"),
             }
         }
-    }
-
-    fn replace(&mut self, now: UnixTime) -> Result<(), CaError> {
-        let made = make(&self.issuer, &self.names, now)?;
-        self.validity = made.validity;
-        self.presented.replace(certified(made)?);
-        Ok(())
+        Arc::clone(&shown.certificate)
     }
 }
 
-const LOOK_EVERY: Duration = Duration::from_mins(10);
+impl ResolvesServerCert for OwnCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.at(clock::now()))
+    }
+}
+
+impl fmt::Debug for OwnCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnCertificate")
+    }
+}
+
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// For clients whose clocks are behind.
 const BACKDATE: Duration = Duration::from_hours(1);
@@ -74,15 +81,12 @@ fn make(
     issuer: &Issuer,
     (host_names, addresses): &(Vec<HostName>, Vec<IpAddr>),
     now: UnixTime,
-) -> Result<ServerCertificate, CaError> {
+) -> Result<Shown, CaError> {
     let wished = Validity::new(now - BACKDATE, now + LIFETIME).ok_or(CaError::Damaged)?;
     let granted = wished.and(issuer.validity()).ok_or(CaError::Damaged)?;
-    issuer.server_certificate(host_names, addresses, granted)
-}
-
-fn certified(made: ServerCertificate) -> Result<CertifiedKey, CaError> {
+    let made = issuer.server_certificate(host_names, addresses, granted)?;
     let key = any_supported_type(&made.key).map_err(|_| CaError::Damaged)?;
-    Ok(CertifiedKey::new(made.chain, key))
+    Ok(Shown { certificate: Arc::new(CertifiedKey::new(made.chain, key)), validity: made.validity })
 }
 
 /// Tells systemd twice in each interval it asks for that this process is alive; returns at once if it does not ask.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gatepass_contract::id::{AgentId, KeyId};
 use gatepass_contract::name::{DisplayName, GroupName};
 use gatepass_contract::pki::{self, PublicKey, Thumbprint};
-use gatepass_contract::time::{Agreement, UnixTime, Validity};
+use gatepass_contract::time::{UnixTime, Validity};
 use gatepass_contract::wire::admin::{AgentState, AgentView, Capability, ClockStanding};
 use gatepass_contract::wire::agent::{ClockReport, Facts, HookResult};
 use rustls_pki_types::CertificateDer;
@@ -266,66 +266,10 @@ fn unspent(held: &CredentialRecord, now: UnixTime) -> Result<(), Refusal> {
     if now < expired { Ok(()) } else { Err(Refusal::KeySpent { expired }) }
 }
 
-/// How far an agent's clock may be off before somebody is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockTolerance {
-    /// Up to here it agrees.
-    pub warn: Duration,
-    /// Beyond this it is off by far.
-    pub critical: Duration,
-    /// Over a longer round trip no agreement is claimed.
-    pub round_trip: Duration,
-}
-
-impl Default for ClockTolerance {
-    fn default() -> Self {
-        Self {
-            warn: Duration::from_secs(5),
-            critical: Duration::from_mins(1),
-            round_trip: Duration::from_secs(2),
-        }
-    }
-}
-
-/// What a report about a clock amounts to. What is certain beyond doubt is said even over a slow network.
-#[must_use]
-pub fn clock_standing(clock: &ClockReport, tolerance: ClockTolerance) -> ClockStanding {
-    let (warn, critical) = (clock.skew.agreement(tolerance.warn), clock.skew.agreement(tolerance.critical));
-    if matches!(critical, Agreement::Drift { .. }) {
-        ClockStanding::Critical
-    } else if matches!(warn, Agreement::Drift { .. }) {
-        ClockStanding::Warn
-    } else if matches!(warn, Agreement::Agree) && clock.skew.round_trip() <= tolerance.round_trip {
-        ClockStanding::Agree
-    } else {
-        ClockStanding::Unsure
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use gatepass_contract::time::Skew;
-
-    #[test]
-    fn agreement_is_not_claimed_over_a_slow_network_and_drift_only_where_it_is_certain() {
-        for (ahead, doubt, want) in [
-            (0, 10, ClockStanding::Agree),
-            (-4_900, 100, ClockStanding::Agree),
-            (4_990, 20, ClockStanding::Unsure),
-            (0, 1_000, ClockStanding::Agree),
-            (0, 1_001, ClockStanding::Unsure),
-            (-6_000, 10, ClockStanding::Warn),
-            (30_000, 2_000, ClockStanding::Warn),
-            (59_995, 10, ClockStanding::Warn),
-            (60_011, 10, ClockStanding::Critical),
-            (i64::MIN, 5_000, ClockStanding::Critical),
-            (0, 90_000, ClockStanding::Unsure),
-        ] {
-            let clock = ClockReport { local: UnixTime(0), skew: Skew { ahead, doubt }, steps: 0 };
-            assert_eq!(clock_standing(&clock, ClockTolerance::default()), want, "{ahead} ± {doubt}");
-        }
-    }
 
     #[test]
     fn there_is_no_way_back_to_active() {

@@ -159,11 +159,13 @@ async fn move_key(
     action: Action,
 ) -> Result<Json<ApiKeyView>, Failure> {
     let holder = caller::key_holder(app, call, action, Capability::KeyManage).await?;
-    let cause = call.arrival.cause(Actor::ApiKey(holder.id));
-    match app.store.move_api_key(cause, parsed(id)?, event).await? {
+    let actor = Actor::ApiKey(holder.id);
+    let unknown = |nothing: Failure| nothing.denying(actor, action, Subject::None);
+    let id = parsed(id).map_err(unknown)?;
+    match app.store.move_api_key(call.arrival.cause(actor), id, event).await? {
         Moved::Done(key) => Ok(Json(key.view(call.arrival.at, app.policy.advance_notice))),
         Moved::Illegal(why) => Err(Failure::open(Code::IllegalMove, why.to_string()).recorded()),
-        Moved::Unknown => Err(nothing_there().recorded()),
+        Moved::Unknown => Err(unknown(nothing_there())),
     }
 }
 
@@ -221,11 +223,13 @@ pub(super) async fn revoke_agent(
     call: Call,
 ) -> Result<Json<AgentView>, Failure> {
     let holder = caller::key_holder(&app, &call, Action::AgentRevoke, Capability::AgentRevoke).await?;
-    let cause = call.arrival.cause(Actor::ApiKey(holder.id));
-    match app.store.revoke_agent(cause, parsed(&id)?).await? {
+    let actor = Actor::ApiKey(holder.id);
+    let unknown = |nothing: Failure| nothing.denying(actor, Action::AgentRevoke, Subject::None);
+    let id = parsed(&id).map_err(unknown)?;
+    match app.store.revoke_agent(call.arrival.cause(actor), id).await? {
         Moved::Done(agent) => Ok(Json(agent.view())),
         Moved::Illegal(why) => Err(Failure::open(Code::IllegalMove, why.to_string()).recorded()),
-        Moved::Unknown => Err(nothing_there().recorded()),
+        Moved::Unknown => Err(unknown(nothing_there())),
     }
 }
 

@@ -29,6 +29,7 @@ use crate::domain::agent::{
 };
 use crate::domain::apikey::ApiKeyRecord;
 use crate::domain::audit::{Action, Actor, Subject};
+use crate::faults;
 use crate::metrics::Issuance;
 use crate::random;
 use crate::store::{EnrolOrder, Enrolled, Holding, Moved, RenewOrder, Renewed, Report};
@@ -101,6 +102,7 @@ async fn enrol_with(app: &App, call: &Call, key: &ApiKeyRecord) -> Result<Issued
         return Err(why.into());
     }
     let order = enrol_order(app, call, key, request, &public)?;
+    faults::point("enrol.signed");
     let cause = call.arrival.cause(Actor::ApiKey(key.id));
     let (holding, what) = match app.store.enrol(cause, order).await? {
         Enrolled::New(holding) => (holding, Issuance::Enrolment),
@@ -110,6 +112,7 @@ async fn enrol_with(app: &App, call: &Call, key: &ApiKeyRecord) -> Result<Issued
     app.metrics.issued(what);
     note_clock(&holding.agent, None);
     let issued = issued(app, &holding, call.arrival.at);
+    faults::point("enrol.unanswered");
     pass.done(held_for.elapsed());
     issued
 }
@@ -161,6 +164,7 @@ async fn renew(app: &App, call: &Call, held: &Holding) -> Result<Issued, Failure
     let (pass, held_for) = admitted(app, call, urgency, remaining).await?;
     let public = requested_key(&request.csr)?;
     let order = renew_order(app, call, held, request, &public).await?;
+    faults::point("renew.signed");
     let cause = call.arrival.cause(Actor::Agent(held.agent.id));
     let (holding, what) = match app.store.renew(cause, order).await? {
         Renewed::New(holding) => (holding, Issuance::Renewal),
@@ -174,6 +178,7 @@ async fn renew(app: &App, call: &Call, held: &Holding) -> Result<Issued, Failure
     app.metrics.issued(what);
     note_clock(&holding.agent, Some(held.agent.clock_standing));
     let issued = issued(app, &holding, call.arrival.at);
+    faults::point("renew.unanswered");
     pass.done(held_for.elapsed());
     issued
 }

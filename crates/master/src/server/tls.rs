@@ -4,44 +4,14 @@
 //!
 //! An agent calls once an hour at most: a ticket would never be used, and costs two messages in each handshake.
 
-use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use gatepass_contract::pki::Anchors;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier,
+    NoServerSessionStorage, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier,
 };
-use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
-
-/// The certificate shown to new connections; replaced while running.
-pub struct Presented(RwLock<Arc<CertifiedKey>>);
-
-impl Presented {
-    /// Shows this one.
-    #[must_use]
-    pub fn new(certificate: CertifiedKey) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(Arc::new(certificate))))
-    }
-
-    /// Shows that one from now on; open connections keep theirs.
-    pub fn replace(&self, certificate: CertifiedKey) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certificate);
-    }
-}
-
-impl ResolvesServerCert for Presented {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
-    }
-}
-
-impl fmt::Debug for Presented {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Presented")
-    }
-}
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +24,8 @@ pub enum TlsError {
     Verifier(#[from] VerifierBuilderError),
 }
 
-/// What new connections are accepted with. Client certificates are verified against `anchors`.
-pub fn config(presented: Arc<Presented>, anchors: &Anchors) -> Result<ServerConfig, TlsError> {
+/// What new connections are accepted with; they are shown what `presented` chooses. Client certificates are verified against `anchors`.
+pub fn config(presented: Arc<dyn ResolvesServerCert>, anchors: &Anchors) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     for anchor in anchors.certificates() {
