@@ -103,6 +103,10 @@ impl Wiring {
 
     /// Everything a step needs, wired together.
     fn daemon(&self, store: Store) -> Result<Daemon<Client>> {
+        // What is held but cannot be read is no reason to enrol anew: it is good, and a person can mend it.
+        if let Err(error @ (StoreError::Io { .. } | StoreError::Exposed { .. })) = store.current() {
+            return Err(error.into());
+        }
         let time = master_time();
         let endpoint = self.endpoint(&store)?;
         let settings = settings(&self.config, self.api_key.clone())?;

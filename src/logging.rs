@@ -43,8 +43,13 @@ impl From<Level> for LevelFilter {
 
 /// Begins to log. Under systemd lines carry no time: the journal has it, and has it right.
 pub fn begin(format: Format, least: Level) {
-    let builder =
-        fmt::fmt().with_max_level(LevelFilter::from(least)).with_target(false).with_writer(std::io::stderr);
+    let builder = fmt::fmt()
+        .with_max_level(LevelFilter::from(least))
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        // A line that cannot be written, on a full disk for example, is lost. To complain about it on the same way
+        // would end the process.
+        .log_internal_errors(false);
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let begun = match (format, in_journal) {
         (Format::Json, _) => builder.json().flatten_event(true).try_init(),

@@ -6,6 +6,7 @@ use clap::Parser as _;
 use gatepass::cli::Cli;
 use gatepass::commands::{self, Exit};
 use gatepass::config::BadConfig;
+use gatepass::credential::NoApiKey;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,5 +37,11 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<BadConfig>() { Exit::Usage } else { Exit::Failed }
+    if error.is::<BadConfig>() {
+        Exit::Usage
+    } else if error.is::<NoApiKey>() {
+        Exit::Human
+    } else {
+        Exit::Failed
+    }
 }

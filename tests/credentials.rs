@@ -65,7 +65,7 @@ fn what_is_no_key_is_refused_before_any_call_and_never_shown() {
     for (what, said) in [(mistyped.as_str(), "checksum"), ("hunter2", "does not begin with"), (&good[..40], "characters")] {
         assert!(ApiKey::parse(what).is_err());
         let refused = piped(download(&master, &dir.path().join("x")).args(["--apikey-file", "-"]), what);
-        assert_ne!(refused.code, Some(0));
+        let refused = refused.expect(4);
         assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
         assert!(!refused.stderr.contains(what) && !refused.stdout.contains(what), "{refused:?}");
     }
@@ -77,8 +77,7 @@ fn what_is_no_key_is_refused_before_any_call_and_never_shown() {
 fn without_a_key_the_hint_says_where_to_put_one() {
     let master = Master::start();
     let dir = tempfile::tempdir().expect("a directory");
-    let refused = Output::of(&mut download(&master, &dir.path().join("x")));
-    assert_ne!(refused.code, Some(0));
+    let refused = Output::of(&mut download(&master, &dir.path().join("x"))).expect(4);
     assert!(refused.stderr.contains("no API key was given"), "{}", refused.stderr);
     assert!(refused.stderr.contains("gatepass: hint: "), "{}", refused.stderr);
 }

@@ -207,7 +207,7 @@ fn a_master_in_a_read_only_directory_does_not_start_and_says_why() {
     let mut serve = std::process::Command::new(program("gatepass-master"));
     let refused = Output::of(serve.args(["serve", "--listen", "127.0.0.1:0", "--dir"]).arg(master.dir()));
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("read") && refused.stderr.contains("database"), "{refused:?}");
+    assert!(refused.stderr.contains(READ_ONLY) && refused.stderr.contains("gatepass.db"), "{refused:?}");
     drop(read_only);
     master.restart(Vec::new());
     master.ctl(&["key", "list"]).expect(0);

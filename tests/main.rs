@@ -11,3 +11,4 @@ mod main_job;
 mod man;
 mod names;
 mod stops;
+mod network;

@@ -247,6 +247,9 @@ fn start_log(log: Log) {
     let others = if level == LevelFilter::TRACE { level } else { level.min(LevelFilter::WARN) };
     let filter = Targets::new().with_default(others).with_target("gatepass_master", level);
     let format = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+    // A line that cannot be written, on a full disk for example, is lost. To complain about it on the same way would
+    // end the thread that wrote it.
+    let format = format.log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only when a log was started before, and then there is one.
     let _ = match log.format {

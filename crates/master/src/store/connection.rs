@@ -24,7 +24,7 @@ const STATEMENTS: usize = 48;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
-    for_its_owner_alone(path).map_err(|error| cannot_open(&error))?;
+    for_its_owner_alone(path).map_err(|error| cannot_open(&format!("{}: {error}", path.display())))?;
     let mut conn = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     tune(&conn)?;
     conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -40,9 +40,9 @@ fn for_its_owner_alone(path: &Path) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))
 }
 
-pub(super) fn cannot_open(error: &io::Error) -> StoreError {
+pub(super) fn cannot_open(why: &str) -> StoreError {
     let code = ffi::Error { code: ErrorCode::CannotOpen, extended_code: ffi::SQLITE_CANTOPEN };
-    rusqlite::Error::SqliteFailure(code, Some(error.to_string())).into()
+    rusqlite::Error::SqliteFailure(code, Some(why.to_owned())).into()
 }
 
 fn flags(mode: OpenFlags) -> OpenFlags {

@@ -123,7 +123,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || run(connection, &waiting))
-            .map_err(|error| cannot_open(&error))?;
+            .map_err(|error| cannot_open(&error.to_string()))?;
         Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 

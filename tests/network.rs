@@ -1,0 +1,9 @@
+//! What networks do, and who may answer there: answers that are lost, cut off or garbled; servers that are no master,
+//! or not this one; masters that are busy or say no.
+//!
+//! Whatever it is: the message names the real reason, no secret goes to an unverified server, what is held stays.
+
+mod lost;
+mod no_master;
+mod overload;
+mod refused;
