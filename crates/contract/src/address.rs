@@ -12,7 +12,7 @@ use url::Url;
 pub struct MasterUrl(Url);
 
 /// The port where the URL names none.
-const DEFAULT_PORT: u16 = 31116;
+pub const DEFAULT_PORT: u16 = 31116;
 
 /// Why a text is not a master's URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
