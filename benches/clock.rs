@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use gatepass_contract::time::UnixTime;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
@@ -53,6 +53,20 @@ pub(crate) fn cpu_of_process(id: u32) -> Result<Duration> {
 pub(crate) fn cpu_of_us() -> Result<Duration> {
     read(ClockId::CLOCK_PROCESS_CPUTIME_ID)
 }
+
+/// What all processes together have cost this machine so far, and what its host has kept from it.
+pub(crate) fn cpu_of_machine() -> Result<Duration> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let fields: Vec<u64> =
+        stat.lines().next().unwrap_or_default().split_whitespace().flat_map(str::parse).collect();
+    let [user, nice, system, _idle, _waiting, irq, softirq, steal, ..] = fields[..] else {
+        bail!("no line in /proc/stat")
+    };
+    Ok(TICK * u32::try_from(user + nice + system + irq + softirq + steal)?)
+}
+
+/// Of every Linux whatever its timer: `USER_HZ` is 100.
+const TICK: Duration = Duration::from_millis(10);
 
 fn read(clock: ClockId) -> Result<Duration> {
     Ok(Duration::from(clock_gettime(clock)?))

@@ -13,7 +13,7 @@ use gatepass_contract::wire::path;
 use tempfile::TempDir;
 
 use crate::client::{self, Target};
-use crate::clock::{cpu_of_process, cpu_of_us, pause};
+use crate::clock::{cpu_of_machine, cpu_of_process, cpu_of_us, pause};
 use crate::figures::Figure;
 use crate::hosts::Host;
 use crate::limits::{self, Limits};
@@ -71,17 +71,47 @@ impl Master {
 
     /// Sends a series and tells what it cost both sides, in microseconds for each request.
     fn fire(&self, requests: &[Vec<u8>]) -> Result<Run> {
-        let (server, client) = (cpu_of_process(self.process.id())?, cpu_of_us()?);
+        let before = self.spent()?;
         let volley = load::fire(&self.target, requests)?;
-        let client = cpu_of_us()?.saturating_sub(client);
-        let server = cpu_of_process(self.process.id())?.saturating_sub(server);
+        let spent = before.until(&self.spent()?);
         let each = |all: Duration| all.as_secs_f64() * 1e6 / count(requests);
         Ok(Run {
-            server: each(server),
-            client: each(client),
+            server: each(spent.server),
+            client: each(spent.client),
             rate: count(requests) / volley.wall.as_secs_f64(),
+            others: spent.others() / (cores() * volley.wall.as_secs_f64()),
             volley,
         })
+    }
+
+    fn spent(&self) -> Result<Spent> {
+        Ok(Spent {
+            server: cpu_of_process(self.process.id())?,
+            client: cpu_of_us()?,
+            machine: cpu_of_machine()?,
+        })
+    }
+}
+
+/// CPU time: of the master, of us, of everybody.
+struct Spent {
+    server: Duration,
+    client: Duration,
+    machine: Duration,
+}
+
+impl Spent {
+    fn until(&self, later: &Self) -> Self {
+        Self {
+            server: later.server.saturating_sub(self.server),
+            client: later.client.saturating_sub(self.client),
+            machine: later.machine.saturating_sub(self.machine),
+        }
+    }
+
+    /// Seconds that neither the master nor we have used.
+    fn others(&self) -> f64 {
+        self.machine.saturating_sub(self.server + self.client).as_secs_f64()
     }
 }
 
@@ -98,6 +128,8 @@ struct Run {
     server: f64,
     client: f64,
     rate: f64,
+    /// The share of the machine that went to other programs: all of the above is worth less the larger it is.
+    others: f64,
     volley: Volley,
 }
 
@@ -180,14 +212,23 @@ fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
         Figure::new("enrol.p50", "enrolment, median at 16 connections", "ms", latency(50)),
         Figure::new("enrol.p99", "enrolment, p99 at 16 connections", "ms", latency(99)).at_most(30.0),
         Figure::new("client.cpu", "enrolment, CPU of the load client", "us", each(|r| r.enrolments.client)),
+        Figure::new(
+            "others",
+            "other load on the machine meanwhile",
+            "%",
+            each(|r| r.enrolments.others * 100.0),
+        ),
     ]
 }
 
 /// Every core busy with nothing but this client and the limit.
 fn best_rate(run: &Run, limit: f64) -> f64 {
-    let cores =
-        std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
-    f64::from(cores) * 1e6 / (run.client + limit)
+    cores() * 1e6 / (run.client + limit)
+}
+
+fn cores() -> f64 {
+    std::thread::available_parallelism()
+        .map_or(1.0, |cores| u32::try_from(cores.get()).map_or(1.0, f64::from))
 }
 
 /// Memory of a master of its own: idle, and as it issues.

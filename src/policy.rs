@@ -153,10 +153,11 @@ impl Pace {
         scaled.max(at_least).max(self.floor)
     }
 
-    /// While a person must act.
+    /// While a person must act and what is held stays good for `left`: scaled to the deadline as well, so that help that
+    /// comes late is noticed in time.
     #[must_use]
-    pub fn slow(self) -> Duration {
-        SLOW.max(self.floor)
+    pub fn slow(self, left: Duration) -> Duration {
+        SLOW.min(left / 8).max(self.floor)
     }
 }
 
@@ -259,7 +260,9 @@ mod tests {
         for failures in 0..40 {
             assert!(minute.backoff(failures, Duration::from_millis(1), none) >= minute.floor);
         }
-        assert_eq!(minute.slow(), SLOW);
+        assert_eq!(minute.slow(week), SLOW);
+        assert_eq!(minute.slow(Duration::from_mins(80)), Duration::from_mins(10));
+        assert_eq!(minute.slow(second), minute.floor);
         assert_eq!(spread(100 * second, 0), 100 * second);
         assert!(spread(100 * second, 99) < 125 * second);
     }

@@ -99,9 +99,15 @@ fn tamper(master: &Master, sql: &str) {
 #[test]
 fn whoever_touches_a_record_is_found_out() {
     for (sql, said) in [
-        ("UPDATE audit SET detail = replace(detail, 'hosts', 'hostz') WHERE seq = 2", "audit record 2 was changed"),
+        (
+            "UPDATE audit SET detail = replace(detail, 'hosts', 'hostz') WHERE seq = 2",
+            "audit record 2 was changed",
+        ),
         ("UPDATE audit SET at = at + 1 WHERE seq = 4", "audit record 4 was changed"),
-        ("UPDATE audit SET outcome = 'done' WHERE outcome = 'api-key-suspended'", " was changed after it was written"),
+        (
+            "UPDATE audit SET outcome = 'done' WHERE outcome = 'api-key-suspended'",
+            " was changed after it was written",
+        ),
         ("DELETE FROM audit WHERE seq = 5", "audit record 5 is missing or out of place"),
         ("UPDATE audit SET previous = zeroblob(32) WHERE seq = 3", "audit record 3 does not follow"),
     ] {

@@ -8,6 +8,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
+use gatepass_contract::wire::path;
+
 use crate::support::{Output, program, tool};
 
 #[test]
@@ -45,7 +47,9 @@ fn block(line: &str, dir: &Path) -> Option<String> {
     }
     let Output { code, stdout, stderr } = Output::of(&mut shell(line.strip_prefix("$ ")?, dir));
     let code = code.expect("no signal ends it");
-    let answer = |mark: char, text: &str| text.lines().map(|line| format!("{mark} {line}").trim_end().to_owned() + "\n").collect::<String>();
+    let answer = |mark: char, text: &str| {
+        text.lines().map(|line| format!("{mark} {line}").trim_end().to_owned() + "\n").collect::<String>()
+    };
     Some(format!("{line}\n{}{}= {code}\n", answer('>', &stdout), answer('!', &stderr)))
 }
 
@@ -81,8 +85,38 @@ fn each_program_prints_completions_that_know_its_commands() {
 #[test]
 fn nobody_who_reads_the_answer_is_an_error_not_a_panic() {
     let dir = tempfile::tempdir().expect("a directory");
-    for line in ["gatepass config show >/dev/full", "gatepassctl completions bash >/dev/full", "gatepass-master openapi >/dev/full"] {
+    for line in [
+        "gatepass config show >/dev/full",
+        "gatepassctl completions bash >/dev/full",
+        "gatepass-master openapi >/dev/full",
+    ] {
         let ended = Output::of(&mut shell(line, dir.path())).expect(1);
-        assert!(ended.stderr.contains(": error: ") && !ended.stderr.contains("panicked"), "{line}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(": error: ") && !ended.stderr.contains("panicked"),
+            "{line}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn the_interface_that_is_served_is_the_one_committed() {
+    let served = Output::of(Command::new(program("gatepass-master")).arg("openapi")).expect(0).stdout;
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/master/openapi.json");
+    let committed = fs::read_to_string(file).expect("the document");
+    assert_eq!(served.trim_end(), committed.trim_end());
+    let document: serde_json::Value = serde_json::from_str(&served).expect("JSON");
+    let paths: Vec<_> = document["paths"].as_object().expect("paths").keys().collect();
+    for path in [
+        path::TIME,
+        path::TRUST,
+        path::JWKS,
+        path::AGENTS,
+        path::CREDENTIALS,
+        path::REPORTS,
+        path::SELF,
+        path::API_KEYS,
+    ] {
+        assert!(paths.iter().any(|known| *known == path), "{path}");
     }
 }

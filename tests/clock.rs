@@ -308,6 +308,34 @@ fn reported_steps(master: &Master, agent: &Agent) -> Value {
 }
 
 #[test]
+fn a_hosts_clock_that_is_set_while_no_master_answers_moves_nothing_either() {
+    let mut master = Master::start();
+    let api_key = master.api_key("hosts", &[]);
+    let enrolled = |off| {
+        let clock = FakeClock::ahead_by(0);
+        let agent = host(master.url(), &api_key, &clock);
+        let daemon = agent.daemon();
+        until(&agent, "the first step", || !agent.status()["clock"].is_null());
+        (off, clock, agent, daemon)
+    };
+    let hosts = [400 * DAY, -400 * DAY, second_of_january_1970(), year_2060()].map(enrolled);
+    master.kill();
+    for (off, clock, _, daemon) in &hosts {
+        clock.set(*off);
+        // The kernel wakes it when its clock is set; it does not know of this one.
+        daemon.signal("USR1");
+    }
+    for (off, _, agent, _) in &hosts {
+        until(agent, "the step is noticed", || agent.status()["clock"]["steps"] == 1);
+        let status = agent.status();
+        assert_skew(&status["clock"], -off, "carried on without a master");
+        let now: UnixTime = status["now"].as_str().expect("an instant").parse().expect("an instant");
+        assert!(now.0.abs_diff(real_now().0) < 2_000, "{status}");
+        assert_ne!(status["verdict"], "no-identity", "what is held is as good as before: {status}");
+    }
+}
+
+#[test]
 fn a_master_whose_clock_is_wrong_serves_all_the_same_and_both_sides_say_so() {
     thread::scope(|scope| {
         for off in [3 * HOUR, -3 * HOUR, 400 * DAY, -400 * DAY, year_2060()] {

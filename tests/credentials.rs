@@ -62,7 +62,9 @@ fn what_is_no_key_is_refused_before_any_call_and_never_shown() {
     let good = text(&file);
     let swapped = if good.ends_with('0') { "1" } else { "0" };
     let mistyped = format!("{}{swapped}", &good[..good.len() - 1]);
-    for (what, said) in [(mistyped.as_str(), "checksum"), ("hunter2", "does not begin with"), (&good[..40], "characters")] {
+    for (what, said) in
+        [(mistyped.as_str(), "checksum"), ("hunter2", "does not begin with"), (&good[..40], "characters")]
+    {
         assert!(ApiKey::parse(what).is_err());
         let refused = piped(download(&master, &dir.path().join("x")).args(["--apikey-file", "-"]), what);
         let refused = refused.expect(4);
@@ -86,7 +88,9 @@ fn without_a_key_the_hint_says_where_to_put_one() {
 fn an_unknown_key_of_the_configuration_is_refused_with_the_nearest_one() {
     let master = Master::start();
     let agent = Agent::with(&[master.url()], &master.api_key("hosts", &[]), "[clock]\nwran = '5s'");
-    for command in [["download", "--json"].as_slice(), &["run"], &["status"], &["check"], &["config", "validate"]] {
+    for command in
+        [["download", "--json"].as_slice(), &["run"], &["status"], &["check"], &["config", "validate"]]
+    {
         let refused = agent.run(command).expect(2);
         assert!(refused.stderr.contains("unknown field `wran`"), "{}", refused.stderr);
         assert!(refused.stderr.contains("did you mean `warn`?"), "{}", refused.stderr);
@@ -94,6 +98,7 @@ fn an_unknown_key_of_the_configuration_is_refused_with_the_nearest_one() {
     assert!(!agent.state().exists(), "nothing was begun");
     write(&master.path("master.toml"), "[profile]\nlifetme = '7d'\n");
     let file = master.path("master.toml");
-    let refused = Output::of(Command::new(program("gatepass-master")).args(["config", "validate"]).arg(file)).expect(4);
+    let refused =
+        Output::of(Command::new(program("gatepass-master")).args(["config", "validate"]).arg(file)).expect(4);
     assert!(refused.stderr.contains("did you mean `lifetime`?"), "{}", refused.stderr);
 }

@@ -29,8 +29,23 @@ fn enrol(caller: &Caller, key: &str) -> Answer {
 fn keys_are_created_shown_and_ended() {
     let master = Master::start();
     let created = master.ctl(&[
-        "key", "create", "ci", "--kind", "service", "--group", "build,deploy", "--capability", "agent.enrol", "--expires",
-        "90d", "--network", "127.0.0.0/8,::1/128", "--uses", "5", "--description", "for the pipeline",
+        "key",
+        "create",
+        "ci",
+        "--kind",
+        "service",
+        "--group",
+        "build,deploy",
+        "--capability",
+        "agent.enrol",
+        "--expires",
+        "90d",
+        "--network",
+        "127.0.0.0/8,::1/128",
+        "--uses",
+        "5",
+        "--description",
+        "for the pipeline",
     ]);
     let secret = created.expect(0).stdout;
     assert!(ApiKey::parse(&secret).is_ok() && secret.lines().count() == 1, "the secret alone is the answer");
@@ -48,7 +63,10 @@ fn keys_are_created_shown_and_ended() {
     assert_eq!(master.ctl(&["key", "revoke", "ci", "--yes", "--json"]).expect(0).json()["state"], "revoked");
     let table = master.ctl(&["key", "list"]).expect(0).stdout;
     let row = table.lines().find(|line| line.starts_with("ci ")).expect("it is still listed");
-    assert!(table.starts_with("NAME ") && row.contains(id) && row.contains("revoked") && row.contains("0 of 5"), "{table}");
+    assert!(
+        table.starts_with("NAME ") && row.contains(id) && row.contains("revoked") && row.contains("0 of 5"),
+        "{table}"
+    );
     let page = master.ctl(&["key", "show", id]).expect(0).stdout;
     assert!(page.contains("for the pipeline") && page.contains("127.0.0.0/8, ::1/128"), "{page}");
 }
@@ -63,7 +81,11 @@ fn what_cannot_be_is_refused_with_the_right_exit_code() {
         (personal.as_slice(), 1, "name-taken"),
         (&["x", "--kind", "service", "--capability", "agent.enrol"], 2, "--group"),
         (&["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "never"], 1, "bad-request"),
-        (&["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "2001-01-01T00:00:00Z"], 1, "bad-request"),
+        (
+            &["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "2001-01-01T00:00:00Z"],
+            1,
+            "bad-request",
+        ),
     ] {
         let refused = create(args).expect(code);
         assert!(refused.stderr.contains(said) && refused.stdout.is_empty(), "{refused:?}");
@@ -72,7 +94,10 @@ fn what_cannot_be_is_refused_with_the_right_exit_code() {
     let body = serde_json::json!({ "kind": "service", "name": "x", "capabilities": ["agent.enrol"] });
     let admin = text(&master.dir().join("admin.key"));
     let refused = Caller::of(&master).post(path::API_KEYS, &admin, &body);
-    assert_eq!((refused.code(), refused.problem().detail.as_str()), ("bad-request", "a service key needs at least one group"));
+    assert_eq!(
+        (refused.code(), refused.problem().detail.as_str()),
+        ("bad-request", "a service key needs at least one group")
+    );
     for (args, code, said) in [
         (["key", "show", "nobody"].as_slice(), 1, "there is no key `nobody`"),
         (&["key", "resume", "me"], 1, "illegal-move"),
@@ -98,7 +123,9 @@ fn nobody_gives_away_what_they_do_not_have() {
     let junior = master.path("junior.key");
     let out = junior.to_str().expect("a path of ours");
     let may = "key.create,agent.read";
-    master.ctl(&["key", "create", "junior", "--kind", "personal", "--capability", may, "--out", out]).expect(0);
+    master
+        .ctl(&["key", "create", "junior", "--kind", "personal", "--capability", may, "--out", out])
+        .expect(0);
     let with = |args: &[&str]| master.ctl_with(&junior, args);
     let create = |name: &str, capability: &str| {
         with(&["key", "create", name, "--kind", "personal", "--capability", capability])
@@ -204,7 +231,10 @@ fn a_revoked_agent_is_refused_at_its_next_call_and_keeps_what_it_holds() {
     agent.run(&["download"]).expect(0);
     let held = agent.identity().expect("an identity");
     let id = held.chain().agent().expect("an agent").to_string();
-    assert_eq!(master.ctl(&["agent", "show", "test-host"]).expect(0).stdout.lines().next(), Some("name              test-host"));
+    assert_eq!(
+        master.ctl(&["agent", "show", "test-host"]).expect(0).stdout.lines().next(),
+        Some("name              test-host")
+    );
     let table = master.ctl(&["agent", "list"]).expect(0).stdout;
     assert!(table.lines().any(|line| line.starts_with("test-host ") && line.contains(&id[..8])), "{table}");
     master.ctl(&["agent", "revoke", &id[..8]]).expect(2);
@@ -246,7 +276,9 @@ fn a_personal_key_enrols_and_its_last_use_is_shown() {
     assert_eq!(key["lastUsed"]["from"], "127.0.0.1");
     let page = master.ctl(&["key", "show", "mine"]).expect(0).stdout;
     assert!(page.contains(&format!("from 127.0.0.1 by agent {id}")), "{page}");
-    eventually("the administrator's own use is noted", SOON, || shown(&master, "administrator")["lastUsed"].is_object());
+    eventually("the administrator's own use is noted", SOON, || {
+        shown(&master, "administrator")["lastUsed"].is_object()
+    });
 }
 
 /// What lies in a key between its id and its pin, as bytes.
@@ -266,7 +298,8 @@ fn secret_bytes(key: &str) -> Vec<u8> {
 /// Everything a master keeps but the file that is meant for the administrator.
 fn kept(master: &Master) -> Vec<(PathBuf, Vec<u8>)> {
     let inside = std::fs::read_dir(master.dir()).expect("a directory");
-    let files = inside.map(|entry| entry.expect("an entry").path()).filter(|path| !path.ends_with("admin.key"));
+    let files =
+        inside.map(|entry| entry.expect("an entry").path()).filter(|path| !path.ends_with("admin.key"));
     let mut all: Vec<_> = files.map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect();
     all.push(("log".into(), master.log().into_bytes()));
     all
@@ -284,7 +317,12 @@ fn secrets_are_shown_once_and_kept_nowhere() {
     let caller = Caller::of(&master);
     enrol(&caller, &host).issued();
     enrol(&caller, &strangers(&host)[0]).problem();
-    for args in [["key", "list"].as_slice(), &["key", "show", "hosts"], &["key", "list", "--json"], &["key", "show", "hosts", "--json"]] {
+    for args in [
+        ["key", "list"].as_slice(),
+        &["key", "show", "hosts"],
+        &["key", "list", "--json"],
+        &["key", "show", "hosts", "--json"],
+    ] {
         let said = master.ctl(args).expect(0);
         assert!(!said.stdout.contains("gpk_") && !said.stderr.contains("gpk_"), "{said:?}");
     }
@@ -293,10 +331,15 @@ fn secrets_are_shown_once_and_kept_nowhere() {
     assert!(kept.iter().any(|(_, content)| holds(content, &digest.0)), "the search finds what is there");
     for key in [&host, &admin] {
         let secret = secret_bytes(key);
-        assert_eq!(ApiKey::parse(key).expect("a key").secret().digest(), gatepass_contract::digest::Sha256::of(&secret));
+        assert_eq!(
+            ApiKey::parse(key).expect("a key").secret().digest(),
+            gatepass_contract::digest::Sha256::of(&secret)
+        );
         let hex = data_encoding::HEXLOWER.encode(&secret);
         let base64 = data_encoding::BASE64.encode(&secret);
-        for what in [key.as_bytes(), &secret, hex.as_bytes(), hex.to_uppercase().as_bytes(), base64.as_bytes()] {
+        for what in
+            [key.as_bytes(), &secret, hex.as_bytes(), hex.to_uppercase().as_bytes(), base64.as_bytes()]
+        {
             let found = kept.iter().find(|(_, content)| holds(content, what));
             assert!(found.is_none(), "in {:?}", found.map(|(path, _)| path));
         }

@@ -3,12 +3,19 @@
 //! They need the programs built with the feature that lets a test stop them at a named point:
 //! `cargo build --workspace --features gatepass/faults,gatepass-master/faults` (`scripts/test` does it).
 
+#[expect(unreachable_pub, reason = "nothing here leaves the test binary; `pub` is what the stories may use")]
 mod support;
 
+mod audit;
+mod cli;
 mod clock;
+mod credentials;
+mod daemon;
 mod disk;
+mod keys;
 mod main_job;
 mod man;
 mod names;
-mod stops;
 mod network;
+mod single_use;
+mod stops;

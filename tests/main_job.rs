@@ -134,23 +134,27 @@ import json, sys, jwt
 token, keys = open(sys.argv[1]).read(), jwt.PyJWKSet.from_dict(json.load(open(sys.argv[2])))
 header = jwt.get_unverified_header(token)
 key = next(key for key in keys.keys if key.key_id == header["kid"])
-claims = jwt.decode(token, key.key, algorithms=["ES256"], audience=sys.argv[3], issuer=sys.argv[4],
+claims = jwt.decode(token, key.key, algorithms=[sys.argv[5]], audience=sys.argv[3], issuer=sys.argv[4],
     options={"require": ["iss", "sub", "aud", "iat", "nbf", "exp", "jti"]})
 print(json.dumps({"header": header, "claims": claims}))
 "#;
+
+/// What Python makes of the agent's token, with the keys that the master publishes.
+fn opened(master: &Master, agent: &Agent, audience: &str, issuer: &str, algorithm: &str) -> Output {
+    let keys = agent.path().join("jwks.json");
+    Output::of(curl(master, path::JWKS).arg("--output").arg(&keys)).expect(0);
+    let mut python = tool("/usr/bin/python3");
+    python.args(["-c", PYTHON]).arg(agent.state().join("current/agent.jwt")).arg(&keys);
+    Output::of(python.args([audience, issuer, algorithm]))
+}
+
+const ISSUER: &str = "https://localhost";
 
 #[test]
 fn another_language_verifies_the_token_with_the_published_keys() {
     let master = Master::start();
     let (agent, identity) = enrolled(&master);
-    let keys = agent.path().join("jwks.json");
-    Output::of(curl(&master, path::JWKS).arg("--output").arg(&keys)).expect(0);
-    let opened = |audience: &str, issuer: &str| {
-        let mut python = tool("/usr/bin/python3");
-        python.args(["-c", PYTHON]).arg(agent.state().join("current/agent.jwt")).arg(&keys);
-        Output::of(python.args([audience, issuer]))
-    };
-    let token = opened("gatepass", "https://localhost").expect(0).json();
+    let token = opened(&master, &agent, "gatepass", ISSUER, "ES256").expect(0).json();
     let claims = &token["claims"];
     let seconds = |name: &str| claims[name].as_i64().unwrap_or_else(|| panic!("{name} in {claims}"));
     assert_eq!((&token["header"]["typ"], &token["header"]["alg"]), (&"JWT".into(), &"ES256".into()));
@@ -160,8 +164,21 @@ fn another_language_verifies_the_token_with_the_published_keys() {
     assert_eq!((&claims["upn"], &claims["groups"]), (&"test-host".into(), &serde_json::json!(["hosts"])));
     assert_eq!(seconds("exp") - seconds("iat"), 3600);
     assert!((0..=1).contains(&(seconds("iat") - seconds("nbf"))), "backdated by the doubt: {claims}");
-    for (audience, issuer) in [("other", "https://localhost"), ("gatepass", "https://elsewhere")] {
-        assert_ne!(opened(audience, issuer).code, Some(0), "{audience} {issuer}");
+    for (audience, issuer) in [("other", ISSUER), ("gatepass", "https://elsewhere")] {
+        assert_ne!(opened(&master, &agent, audience, issuer, "ES256").code, Some(0), "{audience} {issuer}");
+    }
+}
+
+#[test]
+fn tokens_are_signed_as_the_master_was_set_up_to() {
+    for init in [&["--jwt-algorithm", "EdDSA"], &["--jwt-algorithm", "RS256"]] {
+        let master = Master::with(MasterOptions { init, ..MasterOptions::default() });
+        let (agent, identity) = enrolled(&master);
+        let token = opened(&master, &agent, "gatepass", ISSUER, init[1]).expect(0).json();
+        assert_eq!(token["header"]["alg"], init[1]);
+        assert_ne!(opened(&master, &agent, "gatepass", ISSUER, "ES256").code, Some(0));
+        let authorization = format!("Authorization: Bearer {}", identity.token.trim());
+        Output::of(curl(&master, path::SELF).args(["--header", &authorization])).expect(0);
     }
 }
 

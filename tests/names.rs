@@ -64,11 +64,11 @@ fn name(name: &GeneralName<'_>) -> String {
     if let GeneralName::IPAddress(bytes) = name {
         let four = <[u8; 4]>::try_from(*bytes).map(std::net::IpAddr::from);
         let six = <[u8; 16]>::try_from(*bytes).map(std::net::IpAddr::from);
-        return four.or(six).expect("an address").to_string();
-    }
-    match name {
-        GeneralName::DNSName(text) | GeneralName::URI(text) => (*text).to_owned(),
-        other => panic!("nobody asked for {other:?}"),
+        four.or(six).expect("an address").to_string()
+    } else if let GeneralName::DNSName(text) | GeneralName::URI(text) = name {
+        (*text).to_owned()
+    } else {
+        panic!("nobody asked for {name:?}")
     }
 }
 

@@ -99,8 +99,6 @@ pub struct Daemon<M> {
     state: State,
     /// On the clock that only goes forward: no call before that.
     not_before: Duration,
-    /// The master will not renew what is held any more.
-    identity_over: bool,
     /// A new key is wanted, due or not.
     renew_now: bool,
     /// What the log was last told of the clocks.
@@ -126,7 +124,6 @@ impl<M: Master> Daemon<M> {
             held,
             state,
             not_before,
-            identity_over: false,
             renew_now: false,
             clock_told: None,
             word: Word::default(),
@@ -189,7 +186,7 @@ impl<M: Master> Daemon<M> {
 
     /// What is due now, by the best knowledge of the master's time.
     fn errand(&self) -> Option<Errand> {
-        let held = self.held().filter(|_| !self.identity_over);
+        let held = self.held();
         if self.renew_now && held.is_some() {
             return Some(Errand::Renew(RenewalKey::Fresh));
         }
@@ -223,7 +220,7 @@ impl<M: Master> Daemon<M> {
 
     /// When something is due, by the master's clock; `None`: as soon as a call is allowed.
     fn due(&self) -> Option<UnixTime> {
-        let held = self.held().filter(|_| !self.identity_over && !self.renew_now)?.held();
+        let held = self.held().filter(|_| !self.renew_now)?.held();
         match self.settings.policy.decide(self.time.now(), Some(&held)) {
             Decision::Rest { until } => Some(until.min(self.state.report_at?)),
             Decision::Enrol | Decision::Renew(_) => None,
@@ -270,3 +267,6 @@ fn recall(store: &Store) -> Option<(Generation, Bundle)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

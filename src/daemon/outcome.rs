@@ -26,19 +26,17 @@ struct Consequence {
 enum Then {
     Same,
     NewKey,
-    EnrolAgain,
 }
 
-/// `left`: how long what is held stays good, zero when nothing is. `may_enrol`: an API key was given.
-fn consequence(remedy: Remedy, failures: u32, left: Duration, may_enrol: bool, pace: Pace) -> Consequence {
+/// `left`: how long what is held stays good, zero when nothing is.
+fn consequence(remedy: Remedy, failures: u32, left: Duration, pace: Pace) -> Consequence {
     let soon = |at_least| pace.backoff(failures, left, at_least);
     let (wait, needs_human, then) = match remedy {
         Remedy::Wait { at_least } => (soon(at_least), false, Then::Same),
         Remedy::MeasureClock => (soon(Duration::ZERO), false, Then::Same),
         Remedy::NewKey => (soon(Duration::ZERO), false, Then::NewKey),
-        Remedy::EnrolAgain if left.is_zero() && may_enrol => (soon(Duration::ZERO), false, Then::EnrolAgain),
         // What is held is good and is kept: a person has time.
-        Remedy::EnrolAgain | Remedy::CallHuman if !left.is_zero() => (pace.slow(), true, Then::Same),
+        Remedy::EnrolAgain | Remedy::CallHuman if !left.is_zero() => (pace.slow(left), true, Then::Same),
         Remedy::EnrolAgain | Remedy::CallHuman => (soon(Duration::ZERO), true, Then::Same),
     };
     Consequence { wait, needs_human, then }
@@ -55,12 +53,11 @@ impl<M: Master> Daemon<M> {
     /// Keeps what is held, and comes back when that makes sense.
     pub(super) fn stumble(&mut self, error: &StepError) {
         self.state.failures = self.state.failures.saturating_add(1);
-        let (left, may_enrol) = (self.left(), self.settings.api_key.is_some());
-        let next = consequence(error.remedy(), self.state.failures, left, may_enrol, self.settings.pace);
+        let left = self.left();
+        let next = consequence(error.remedy(), self.state.failures, left, self.settings.pace);
         match next.then {
             Then::Same => {}
             Then::NewKey => self.forget_pending_key(),
-            Then::EnrolAgain => self.identity_over = true,
         }
         let wait = spread(next.wait, random::lot());
         self.not_before = self.time.clock().boot() + wait;
@@ -75,7 +72,7 @@ impl<M: Master> Daemon<M> {
     }
 
     /// How long what is held stays good; zero when nothing is.
-    fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         let until = |held: &Bundle| held.certificate().until().since(self.time.now());
         self.held().map_or(Duration::ZERO, until)
     }
@@ -107,19 +104,20 @@ mod tests {
         let pace = Pace { floor: second };
         let hour = Duration::from_hours(1);
         let wait = |at_least| Remedy::Wait { at_least };
-        for (remedy, left, may_enrol, want) in [
-            (wait(none), week, true, (10 * second, false, Then::Same)),
-            (wait(90 * second), week, true, (90 * second, false, Then::Same)),
-            (Remedy::NewKey, week, true, (10 * second, false, Then::NewKey)),
-            (Remedy::MeasureClock, week, true, (10 * second, false, Then::Same)),
+        for (remedy, left, want) in [
+            (wait(none), week, (10 * second, false, Then::Same)),
+            (wait(90 * second), week, (90 * second, false, Then::Same)),
+            (Remedy::NewKey, week, (10 * second, false, Then::NewKey)),
+            (Remedy::MeasureClock, week, (10 * second, false, Then::Same)),
             // Refused, but what is held is good: it is kept, and an API key is not used up for it.
-            (Remedy::EnrolAgain, week, true, (hour, true, Then::Same)),
-            (Remedy::CallHuman, week, true, (hour, true, Then::Same)),
-            (Remedy::EnrolAgain, none, true, (10 * second, false, Then::EnrolAgain)),
-            (Remedy::EnrolAgain, none, false, (10 * second, true, Then::Same)),
-            (Remedy::CallHuman, none, true, (10 * second, true, Then::Same)),
+            (Remedy::EnrolAgain, week, (hour, true, Then::Same)),
+            (Remedy::CallHuman, week, (hour, true, Then::Same)),
+            // Whoever helps may do it late: there is a try left before the end.
+            (Remedy::CallHuman, 80 * second, (10 * second, true, Then::Same)),
+            (Remedy::EnrolAgain, none, (10 * second, true, Then::Same)),
+            (Remedy::CallHuman, none, (10 * second, true, Then::Same)),
         ] {
-            let got = consequence(remedy, 1, left, may_enrol, pace);
+            let got = consequence(remedy, 1, left, pace);
             assert_eq!((got.wait, got.needs_human, got.then), want, "{remedy:?} with {left:?} left");
         }
     }

@@ -11,11 +11,11 @@ use crate::credential::NoApiKey;
 use crate::enrol::{self, Credential, Host, caller};
 use crate::faults;
 use crate::keys::KeyPair;
-use crate::master::Master;
+use crate::master::{Master, Remedy};
 use crate::policy::RenewalKey;
 use crate::random;
 use crate::state::Measured;
-use crate::trouble::StepError;
+use crate::trouble::{StepError, whole};
 
 /// A report that was not taken is tried again after that long.
 const REPORT_AGAIN: std::time::Duration = std::time::Duration::from_mins(15);
@@ -26,7 +26,7 @@ impl<M: Master> Daemon<M> {
         self.measure().await?;
         match self.errand() {
             Some(Errand::Enrol) => self.enrol().await?,
-            Some(Errand::Renew(key)) => self.renew(key).await?,
+            Some(Errand::Renew(key)) => self.renew_or_enrol(key).await?,
             Some(Errand::Report) | None => {}
         }
         self.apply().await?;
@@ -52,8 +52,21 @@ impl<M: Master> Daemon<M> {
         let bundle = self.obtain(&key, Credential::ApiKey(&api_key)).await?;
         info!(agent = %bundle.agent(), name = %self.settings.name, "enrolled");
         self.publish(bundle)?;
-        self.identity_over = false;
+        self.renew_now = false;
         Ok(())
+    }
+
+    /// An identity that has ended and that the master will not renew any more is replaced at once, where there is an
+    /// API key: a host that was away for too long needs one visit, as a new one does. Without a key that can be read,
+    /// the refusal is what a person has to know.
+    async fn renew_or_enrol(&mut self, which: RenewalKey) -> Result<(), StepError> {
+        let Err(refused) = self.renew(which).await else { return Ok(()) };
+        let has_api_key = || self.settings.api_key.as_ref().is_some_and(|source| source.read().is_ok());
+        if refused.remedy() != Remedy::EnrolAgain || !self.left().is_zero() || !has_api_key() {
+            return Err(refused);
+        }
+        warn!(error = whole(&refused), "the identity is over: this host enrols anew");
+        self.enrol().await
     }
 
     async fn renew(&mut self, which: RenewalKey) -> Result<(), StepError> {

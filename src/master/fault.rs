@@ -170,13 +170,18 @@ impl Fault {
     }
 
     fn of_tls(error: &rustls::Error, trusted: &'static str) -> Self {
-        use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage, PeerIncompatible};
+        use rustls::Error::{
+            AlertReceived, DecryptError, InvalidCertificate, InvalidMessage, PeerIncompatible,
+        };
         if let InvalidCertificate(certificate) = error {
             Self::of_certificate(certificate, trusted)
         } else if matches!(error, InvalidMessage(BadMessage::InvalidContentType)) {
             Self::PlainHttp
         } else if matches!(error, PeerIncompatible(_) | AlertReceived(AlertDescription::ProtocolVersion)) {
             Self::OldTls
+        } else if matches!(error, DecryptError) {
+            // Garbled on the way: the next one may get through.
+            Self::Broken(error.to_string())
         } else {
             Self::Tls(error.to_string())
         }

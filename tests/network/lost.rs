@@ -48,7 +48,11 @@ fn an_enrolment_whose_answer_is_lost_is_asked_for_again_and_is_the_same() {
         proxy.set(Mishap::None);
         agent.run(&["download"]).expect(0);
         whole(&agent);
-        assert_eq!((&key()["used"], &agent.status()["identity"]["generation"]), (&1.into(), &1.into()), "{mishap:?}");
+        assert_eq!(
+            (&key()["used"], &agent.status()["identity"]["generation"]),
+            (&1.into(), &1.into()),
+            "{mishap:?}"
+        );
     }
     let known = master.ctl(&["agent", "list", "--json"]).expect(0).json();
     assert_eq!(known["items"].as_array().map(Vec::len), Some(MISHAPS.len()), "one agent each");

@@ -38,7 +38,13 @@ fn fake(what: &'static str, fake: Fake, said: &'static str, exit: i32) -> Place 
 }
 
 /// Its certificate is good; what it says is not.
-fn liar(what: &'static str, ca: &Ca, answer: fn(&str) -> Option<Vec<u8>>, said: &'static str, exit: i32) -> Place {
+fn liar(
+    what: &'static str,
+    ca: &Ca,
+    answer: fn(&str) -> Option<Vec<u8>>,
+    said: &'static str,
+    exit: i32,
+) -> Place {
     let server = Fake::start(Some(ca.server("localhost", days(1, 1))), answer);
     let place = fake(what, server, said, exit);
     let Server::Fake { fake, .. } = place.server else { unreachable!("just made") };
@@ -78,13 +84,31 @@ fn places(ca: &Ca) -> Vec<Place> {
         fake("a certificate of tomorrow", with("localhost", -2, 30), "not valid before", HUMAN),
         fake("another name", with("elsewhere.example", 1, 1), "not for this host name but for", HUMAN),
         liar("silence inside TLS", ca, |_| None, "does not answer within 1s", LATER),
-        liar("a redirect", ca, |_| http("302 Found", "location: https://localhost:1/\r\n", ""), "redirect", HUMAN),
-        liar("a web page", ca, |_| http("200 OK", "", "<html>hello</html>"), "not one of a gatepass master", LATER),
-        liar("garbage", ca, |_| Some(b"\0\x01\x02garbage\r\n\r\nconnection: close".to_vec()), "cut off or is not HTTP", LATER),
+        liar(
+            "a redirect",
+            ca,
+            |_| http("302 Found", "location: https://localhost:1/\r\n", ""),
+            "redirect",
+            HUMAN,
+        ),
+        liar(
+            "a web page",
+            ca,
+            |_| http("200 OK", "", "<html>hello</html>"),
+            "not one of a gatepass master",
+            LATER,
+        ),
+        liar(
+            "garbage",
+            ca,
+            |_| Some(b"\0\x01\x02garbage\r\n\r\nconnection: close".to_vec()),
+            "cut off or is not HTTP",
+            LATER,
+        ),
         liar("half an answer", ca, half, "cut off", LATER),
         liar("too much", ca, too_much, "larger than", LATER),
-        liar("a proxy's excuse", ca, |_| http("502 Bad Gateway", "", "sorry"), "HTTP status 502", LATER),
-        liar("a stranger's refusal", ca, |_| http("404 Not Found", "", "no"), "HTTP status 404", HUMAN),
+        liar("an excuse of a proxy", ca, |_| http("502 Bad Gateway", "", "sorry"), "HTTP status 502", LATER),
+        liar("a refusal of a stranger", ca, |_| http("404 Not Found", "", "no"), "HTTP status 404", HUMAN),
     ]
 }
 
@@ -186,7 +210,9 @@ fn only_the_pinned_master_is_given_the_key() {
         like_a_master(root, real_now, |_: &str| http("403 Forbidden", "", "")),
     );
     let asked_for_trust = format!("GET {} HTTP/1.1", path::TRUST);
-    for (server, said) in [(&with_own, "pinned fingerprint"), (&with_ours, "signed by another CA than the pinned one")] {
+    for (server, said) in
+        [(&with_own, "pinned fingerprint"), (&with_ours, "signed by another CA than the pinned one")]
+    {
         let key = master.api_key(said, &[]);
         let agent = Agent::with(&[&server.url()], &key, IMPATIENT);
         let ended = agent.run(&["download"]).expect(HUMAN);
@@ -204,7 +230,10 @@ fn a_redirect_leads_nowhere() {
     let target = Fake::start(Some(ca.server("localhost", days(1, 1))), honest(&ca));
     let location = format!("location: {}/api/v1/time\r\n", target.url());
     let elsewhere = move |_: &str| http("307 Temporary Redirect", &location, "");
-    let server = Fake::start(Some(ca.server("localhost", days(1, 1))), like_a_master(ca.anchors(), real_now, elsewhere));
+    let server = Fake::start(
+        Some(ca.server("localhost", days(1, 1))),
+        like_a_master(ca.anchors(), real_now, elsewhere),
+    );
     let master = Master::start();
     let (agent, _) = host(&master, &ca, &[&server.url()], "hosts");
     let ended = agent.run(&["download"]).expect(HUMAN);

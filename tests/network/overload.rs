@@ -1,6 +1,7 @@
 //! More is asked of the master than it can do: the least remaining validity first, an honest word to the others, and
 //! the agent comes back when it was told to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gatepass::keys::KeyPair;
@@ -10,9 +11,13 @@ use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::{Code, Problem};
 use rusqlite::Connection;
 
-use crate::support::{Agent, Answer, Ca, Caller, Fake, Master, MasterOptions, days, eventually, http, key_pair, like_a_master, real_now};
+use crate::support::{
+    Agent, Answer, Ca, Caller, Fake, Master, MasterOptions, days, eventually, http, key_pair, like_a_master,
+    real_now,
+};
 
 const SOON: Duration = Duration::from_secs(10);
+const WEEK: Duration = Duration::from_hours(7 * 24);
 const ONE_AT_A_TIME: &str = "[limits]\nissuing = 1\nqueue = 1\n";
 
 /// A host that has enrolled, and when its certificate ends.
@@ -34,46 +39,58 @@ fn retry_after(answer: &Answer) -> u64 {
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("no Retry-After: {answer:?}"))
 }
 
-fn waiting(caller: &Caller) -> Option<String> {
-    let metrics = caller.get("/metrics", "").body;
-    metrics.lines().find_map(|line| line.strip_prefix("gatepass_master_queue_depth ")).map(str::to_owned)
-}
-
+/// As many as are urgent fit into the queue: whoever of them arrives finds a place, or takes that of somebody who has
+/// more time. The others are turned away whenever there are too many.
 #[test]
 fn the_least_remaining_validity_is_served_first_and_the_others_are_told_when_to_come_back() {
-    let master = Master::with(MasterOptions { config: ONE_AT_A_TIME, ..MasterOptions::default() });
+    const URGENT: usize = 4;
+    let options = MasterOptions { config: "[limits]\nissuing = 1\nqueue = 4\n", ..MasterOptions::default() };
+    let master = Master::with(options);
     let api_key = std::fs::read_to_string(master.api_key("hosts", &[])).expect("a key");
     let caller = Caller::of(&master);
-    let mut hosts: Vec<Host> = Vec::new();
-    for _ in 0..4 {
-        let last = hosts.last().map_or(0, |host| host.until.seconds());
-        eventually("the next second", SOON, || real_now().seconds() + 7 * 86_400 > last + 1);
-        hosts.push(enrolled(&caller, api_key.trim()));
-    }
-    assert!(hosts.is_sorted_by(|one, next| one.until < next.until), "each ends later than the one before");
-    let [soon, inside, late, latest] = &hosts[..] else { panic!("four hosts") };
-    let renew = |host: &Host| caller.renew(host.agent, (1, &host.key), &key_pair());
-    // Nothing is committed while somebody else writes: who is inside stays inside.
-    let database = Connection::open(master.dir().join("gatepass.db")).expect("opened");
-    database.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    std::thread::scope(|scope| {
-        let two = [scope.spawn(|| renew(late)), scope.spawn(|| renew(inside))];
-        eventually("one is inside and one waits", SOON, || waiting(&caller).as_deref() == Some("1"));
-        let turned_away = renew(latest);
-        assert_eq!((turned_away.status, turned_away.code()), (503, "overloaded"));
-        assert!(retry_after(&turned_away) >= 1);
-        let first = scope.spawn(|| renew(soon));
-        eventually("somebody gave way", SOON, || two.iter().any(|call| call.is_finished()));
-        database.execute_batch("COMMIT").expect("unlocked");
-        let [late, inside] = two.map(|call| call.join().expect("no panic"));
-        assert_eq!(first.join().expect("no panic").issued().generation, 2, "the most urgent one is served");
-        let (gave_way, served) = if late.status == 200 { (inside, late) } else { (late, inside) };
-        assert_eq!(served.issued().generation, 2);
-        assert_eq!((gave_way.status, gave_way.code()), (503, "overloaded"));
-        assert!(retry_after(&gave_way) >= 1);
+    let mut hosts: Vec<_> = (0..URGENT).map(|_| enrolled(&caller, api_key.trim())).collect();
+    let last = hosts.iter().map(|host| host.until).max().expect("some");
+    eventually("the next second", SOON, || real_now() + WEEK > last + Duration::from_secs(1));
+    hosts.extend((0..16).map(|_| enrolled(&caller, api_key.trim())));
+    assert!(hosts[URGENT..].iter().all(|host| host.until > last), "the others have more time");
+    let over = AtomicBool::new(false);
+    // The same key: whoever was served is as urgent as before.
+    let refresh = |host: &Host| {
+        let (mut served, mut turned_away) = (0, 0);
+        while !over.load(Ordering::SeqCst) {
+            let answer = caller.renew(host.agent, (1, &host.key), &host.key);
+            match answer.status {
+                200 => served += 1,
+                _ => {
+                    assert_eq!((answer.status, answer.code()), (503, "overloaded"));
+                    assert!((1..=600).contains(&retry_after(&answer)), "{answer:?}");
+                    turned_away += 1;
+                }
+            }
+        }
+        (served, turned_away)
+    };
+    let counts: Vec<(u32, u32)> = std::thread::scope(|scope| {
+        let calls: Vec<_> = hosts.iter().map(|host| scope.spawn(|| refresh(host))).collect();
+        hold_up(&master, 8);
+        over.store(true, Ordering::SeqCst);
+        calls.into_iter().map(|call| call.join().expect("no panic")).collect()
     });
-    for host in [late, latest] {
-        assert_eq!(renew(host).status, 200, "later there is room for all");
+    let (urgent, others) = counts.split_at(URGENT);
+    assert!(urgent.iter().all(|&(served, turned_away)| served > 0 && turned_away == 0), "{counts:?}");
+    assert!(others.iter().map(|(_, turned_away)| turned_away).sum::<u32>() > 0, "{counts:?}");
+}
+
+/// Nothing is committed while somebody else writes: requests pile up.
+#[expect(clippy::disallowed_methods, reason = "the database is held up for a while")]
+fn hold_up(master: &Master, times: u32) {
+    let database = Connection::open(master.dir().join("gatepass.db")).expect("opened");
+    database.busy_timeout(SOON).expect("set");
+    for _ in 0..times {
+        database.execute_batch("BEGIN IMMEDIATE").expect("locked");
+        std::thread::sleep(Duration::from_millis(250));
+        database.execute_batch("COMMIT").expect("unlocked");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -104,7 +121,11 @@ fn the_agent_obeys_and_says_when_it_comes_back() {
     let problem = Problem::new(Code::Overloaded, "not now", RequestId([1; 10]));
     let busy = serde_json::to_string(&problem).expect("plain data");
     let answers = move |_: &str| {
-        http("503 Service Unavailable", "retry-after: 300\r\ncontent-type: application/problem+json\r\n", &busy)
+        http(
+            "503 Service Unavailable",
+            "retry-after: 300\r\ncontent-type: application/problem+json\r\n",
+            &busy,
+        )
     };
     let answers = like_a_master(ca.anchors(), real_now, answers);
     let server = Fake::start(Some(ca.server("localhost", days(1, 1))), answers);

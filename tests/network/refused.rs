@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use gatepass_contract::wire::path;
 
-use crate::support::{Agent, Caller, Identity, Master, MasterOptions, Output, eventually, tool};
+use crate::support::{
+    Agent, Caller, Identity, Master, MasterOptions, Output, eventually, program, real_now, tool,
+};
 
 const HUMAN: i32 = 4;
 const SOON: Duration = Duration::from_secs(30);
@@ -30,7 +32,10 @@ fn a_revoked_agent_keeps_what_it_holds_and_calls_for_a_person() {
     assert_eq!(whole(&agent), held);
     let status = agent.run(&["status", "--json"]).expect(HUMAN).json();
     assert_eq!(status["verdict"], "needs-human");
-    assert!(status["trouble"]["message"].as_str().is_some_and(|said| said.contains("agent-revoked")), "{status}");
+    assert!(
+        status["trouble"]["message"].as_str().is_some_and(|said| said.contains("agent-revoked")),
+        "{status}"
+    );
     let known = master.ctl(&["agent", "list", "--json"]).expect(0).json();
     assert_eq!(known["items"].as_array().map(Vec::len), Some(1), "it does not enrol anew by itself");
 }
@@ -71,18 +76,17 @@ fn a_master_with_another_ca_gets_nothing_and_what_is_held_stays() {
 }
 
 const SHORT: MasterOptions =
-    MasterOptions { lifetime: "10s", token_lifetime: "10s", env: Vec::new(), config: "", within: None };
+    MasterOptions { lifetime: "10s", token_lifetime: "10s", env: Vec::new(), init: &[], config: "", within: None };
 
-fn ended(agent: &Agent) {
-    eventually("it has ended", SOON, || {
-        let status = agent.status();
-        status["identity"]["certificateUntil"].as_str() < status["now"].as_str()
-    });
+/// Waits until that long after the end of the certificate.
+fn ended(agent: &Agent, since: Duration) {
+    let until = whole(agent).chain().validity().until();
+    eventually("it has ended", SOON, || real_now() > until + since);
 }
 
 /// Every record of the audit with that text in it.
 fn audited(master: &Master, text: &str) -> Vec<String> {
-    let mut export = Command::new(crate::support::program("gatepass-master"));
+    let mut export = Command::new(program("gatepass-master"));
     let export = Output::of(export.args(["audit", "export", "--dir"]).arg(master.dir())).expect(0);
     export.stdout.lines().filter(|record| record.contains(text)).map(str::to_owned).collect()
 }
@@ -95,7 +99,7 @@ fn what_has_ended_comes_back_without_any_secret() {
     agent.run(&["download"]).expect(0);
     fs::remove_file(key).expect("it is not needed any more");
     let before = whole(&agent);
-    ended(&agent);
+    ended(&agent, Duration::ZERO);
     assert_eq!(agent.status()["verdict"], "no-identity");
     agent.run(&["download"]).expect(0);
     let after = whole(&agent);
@@ -114,11 +118,9 @@ fn what_ended_too_long_ago_needs_the_key_again() {
     let away = key.with_extension("away");
     agent.configure(&[master.url()], &away, "");
     let before = whole(&agent);
-    ended(&agent);
-    eventually("the grace period is over", SOON, || {
-        let refused = agent.run(&["download"]);
-        refused.code != Some(0) && refused.stdout.contains("grace-over")
-    });
+    ended(&agent, Duration::from_secs(2));
+    let refused = agent.run(&["download"]).expect(HUMAN);
+    assert!(refused.stdout.contains("grace-over"), "the reason, not the missing key: {refused:?}");
     assert_eq!(whole(&agent), before, "nothing was thrown away");
     assert!(!audited(&master, "grace-over").is_empty());
     fs::rename(key, away).expect("an administrator brings it back");
@@ -134,8 +136,11 @@ fn what_has_ended_does_not_come_back_on_another_host() {
     let agent = Agent::new(&[master.url()], &key);
     agent.run(&["download"]).expect(0);
     let other = agent.path().join("machine-id");
-    std::io::Write::write_all(&mut fs::File::create(&other).expect("a file"), b"0123456789abcdef0123456789abcdef\n")
-        .expect("written");
+    std::io::Write::write_all(
+        &mut fs::File::create(&other).expect("a file"),
+        b"0123456789abcdef0123456789abcdef\n",
+    )
+    .expect("written");
     let script = "mount --bind \"$1\" /etc/machine-id && shift && exec \"$@\"";
     let mut elsewhere = tool("unshare");
     elsewhere.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(other);
@@ -146,7 +151,7 @@ fn what_has_ended_does_not_come_back_on_another_host() {
         return;
     }
     fs::remove_file(key).expect("it is not needed any more");
-    ended(&agent);
+    ended(&agent, Duration::ZERO);
     let refused = Output::of(&mut elsewhere).expect(HUMAN);
     assert!(refused.stdout.contains("host-changed"), "{refused:?}");
     agent.run(&["download"]).expect(0);

@@ -1,5 +1,6 @@
 //! The master, stopped just before and just after every kind of commit.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,11 +18,16 @@ const SOON: Duration = Duration::from_secs(10);
 /// What decides whether a point was forgotten: the program's own list.
 const WRITER: &str = include_str!("../../crates/master/src/store/writer.rs");
 
-/// The kinds of work, as the writer declares them.
-fn kinds() -> Vec<&'static str> {
+const HANDLERS: &str = include_str!("../../crates/master/src/http/agent_api.rs");
+
+/// The kinds of work, as the writer declares them, and the points between them.
+fn points() -> BTreeSet<String> {
     let list = WRITER.split_once("points! {").expect("the writer lists its points").1;
     let lines = list.split_once('}').expect("a list").0.lines();
-    lines.filter_map(|line| line.split('"').nth(1)).collect()
+    let kinds = lines.filter_map(|line| line.split('"').nth(1));
+    let commits = kinds.flat_map(|kind| MOMENTS.map(|(moment, _)| format!("{kind}.{moment}")));
+    let others = HANDLERS.split("faults::point(\"").skip(1);
+    commits.chain(others.map(|rest| rest.split('"').next().unwrap_or_default().to_owned())).collect()
 }
 
 /// A master with a host, an administrator's key that was never used, and a point at which it will stop.
@@ -90,6 +96,8 @@ fn agents(master: &Master) -> Vec<Value> {
 
 /// Before the commit nothing happened, after it everything did.
 const MOMENTS: [(&str, bool); 2] = [("before-commit", false), ("after-commit", true)];
+/// Further away from it, where something is issued.
+const AROUND_A_COMMIT: [(&str, bool); 2] = [("signed", false), ("unanswered", true)];
 
 fn enrolled(_: &Master, agent: &mut Agent) {
     agent.run(&["download"]).expect(0);
@@ -137,7 +145,7 @@ fn setting_up_is_all_or_nothing() {
 
 #[test]
 fn an_enrolment_is_there_whole_or_not_at_all_and_the_retried_one_gets_the_same() {
-    for (moment, done) in MOMENTS {
+    for (moment, done) in MOMENTS.into_iter().chain(AROUND_A_COMMIT) {
         let mut story = Story::new();
         story.stop_at(&format!("enrol.{moment}"), |_, agent| {
             agent.run(&["download"]).expect(3);
@@ -159,7 +167,7 @@ fn an_enrolment_is_there_whole_or_not_at_all_and_the_retried_one_gets_the_same()
 
 #[test]
 fn a_renewal_is_there_whole_or_not_at_all_and_the_retried_one_gets_the_same() {
-    for (moment, done) in MOMENTS {
+    for (moment, done) in MOMENTS.into_iter().chain(AROUND_A_COMMIT) {
         let mut story = Story::new().before(enrolled);
         let held = story.agent.identity();
         story.stop_at(&format!("renew.{moment}"), |_, agent| {

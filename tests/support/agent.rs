@@ -48,20 +48,15 @@ impl Agent {
         let mut file = File::create(self.config()).expect("a file");
         write!(
             file,
-            "masters = {masters:?}\nname = \"test-host\"\nstate_dir = {:?}\napikey_file = {api_key:?}\n\
-             renewal = {{ floor = \"1s\" }}\n{more}\n",
-            self.state()
+            "masters = {masters:?}\nname = 'test-host'\nstate_dir = '{}'\napikey_file = '{}'\n\
+             renewal = {{ floor = '1s' }}\n{more}\n",
+            self.state().display(),
+            api_key.display()
         )
         .expect("room for a few lines");
     }
 
-    /// Environment for every command: a fault point, a false clock.
-    pub fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.set_env(name, value);
-        self
-    }
-
-    /// The same, later.
+    /// Environment for every command from now on: a fault point, a false clock.
     pub fn set_env(&mut self, name: &'static str, value: impl Into<String>) {
         self.env.retain(|(known, _)| *known != name);
         self.env.push((name, value.into()));

@@ -27,6 +27,8 @@ pub struct MasterOptions {
     pub token_lifetime: &'static str,
     /// Environment of the process: a fault point, a false clock.
     pub env: Vec<(&'static str, String)>,
+    /// More arguments of `init`.
+    pub init: &'static [&'static str],
     /// More for `master.toml`, appended when the directory is made.
     pub config: &'static str,
     /// Where its directory is made; the system's place for temporary files where absent.
@@ -35,7 +37,7 @@ pub struct MasterOptions {
 
 impl Default for MasterOptions {
     fn default() -> Self {
-        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), config: "", within: None }
+        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), init: &[], config: "", within: None }
     }
 }
 
@@ -66,6 +68,7 @@ impl Master {
                 ])
                 .arg(&state)
                 .args(["--lifetime", options.lifetime, "--token-lifetime", options.token_lifetime])
+                .args(options.init)
                 .envs(options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS")).cloned()),
         );
         init.expect(0);

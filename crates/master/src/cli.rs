@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use gatepass_contract::name::HostName;
 
-use crate::config::{Lifetime, ServerName};
+use crate::config::{JwtAlgorithm, Lifetime, ServerName};
 
 /// The server that agents enrol with: API keys in, living certificates and tokens out.
 #[derive(Debug, Parser)]
@@ -82,6 +82,9 @@ pub struct InitArguments {
     /// The authority in the agents' SPIFFE ids
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<HostName>,
+    /// How tokens are signed, for good: ES256 (the default), `EdDSA` or RS256
+    #[arg(long, value_name = "ALGORITHM")]
+    pub jwt_algorithm: Option<JwtAlgorithm>,
     /// How long what it issues is good.
     #[command(flatten)]
     pub lifetimes: Lifetimes,

@@ -126,6 +126,7 @@ fn init(arguments: InitArguments) -> Result<(), CommandError> {
     let mut config = Config { names: arguments.names, ..Config::default() };
     config.listen = arguments.listen.unwrap_or(config.listen);
     config.trust_domain = arguments.trust_domain.unwrap_or(config.trust_domain);
+    config.profile.jwt_algorithm = arguments.jwt_algorithm.unwrap_or(config.profile.jwt_algorithm);
     override_lifetimes(&mut config, arguments.lifetimes);
     let dir = arguments.dir;
     let key = once(init::init(&dir, &config, clock::now()))?;

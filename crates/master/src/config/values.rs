@@ -117,6 +117,18 @@ pub enum JwtAlgorithm {
     Rs256,
 }
 
+impl FromStr for JwtAlgorithm {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "ES256" => Ok(Self::Es256),
+            "EdDSA" => Ok(Self::EdDsa),
+            "RS256" => Ok(Self::Rs256),
+            _ => Err("there are: ES256, EdDSA, RS256"),
+        }
+    }
+}
+
 impl From<JwtAlgorithm> for KeyKind {
     fn from(algorithm: JwtAlgorithm) -> Self {
         match algorithm {
