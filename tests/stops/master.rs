@@ -104,24 +104,15 @@ fn enrolled(_: &Master, agent: &mut Agent) {
 }
 
 #[test]
-fn every_kind_of_commit_has_a_story_here() {
-    let mut told = vec![
-        "found",
-        "probe",
-        "key-create",
-        "key-move",
-        "key-use",
-        "enrol",
-        "renew",
-        "confirm",
-        "report",
-        "deregister",
-        "revoke",
-        "refuse",
+fn every_point_has_a_story_here() {
+    let kinds = [
+        "found", "probe", "key-create", "key-move", "key-use", "enrol", "renew", "confirm", "report", "deregister",
+        "revoke", "refuse",
     ];
-    let mut kinds = kinds();
-    (told.sort_unstable(), kinds.sort_unstable());
-    assert_eq!(kinds, told);
+    let named = |kind: &str, moments: [(&str, bool); 2]| moments.map(|(moment, _)| format!("{kind}.{moment}"));
+    let commits = kinds.into_iter().flat_map(|kind| named(kind, MOMENTS));
+    let issues = ["enrol", "renew"].into_iter().flat_map(|kind| named(kind, AROUND_A_COMMIT));
+    assert_eq!(points(), commits.chain(issues).collect());
 }
 
 #[test]

@@ -169,11 +169,18 @@ fn from_base62(digits: &str) -> Result<Zeroizing<[u8; BYTES]>, NotAnApiKey> {
     if digits.chars().count() != DIGITS {
         return Err(NotAnApiKey::Length(digits.chars().count()));
     }
+    if let Some(place) = digits.chars().position(|digit| base62_value(digit).is_none()) {
+        return Err(NotAnApiKey::Alphabet(place + 1));
+    }
     let mut number = Zeroizing::new([0; BYTES]);
-    for (place, digit) in digits.chars().enumerate() {
-        let mut carry = base62_value(digit).ok_or(NotAnApiKey::Alphabet(place + 1))?;
+    // Ten digits at once: a master reads a key with every enrolment.
+    for ten in digits.as_bytes().chunks(10) {
+        let (mut factor, mut carry) = (1, 0);
+        for &digit in ten {
+            (factor, carry) = (factor * 62, carry * 62 + u128::from(base62_value(digit.into()).unwrap_or(0)));
+        }
         for byte in number.iter_mut().rev() {
-            let value = u32::from(*byte) * 62 + carry;
+            let value = u128::from(*byte) * factor + carry;
             *byte = (value & 0xFF) as u8;
             carry = value >> 8;
         }
@@ -185,8 +192,12 @@ fn from_base62(digits: &str) -> Result<Zeroizing<[u8; BYTES]>, NotAnApiKey> {
 }
 
 fn base62_value(digit: char) -> Option<u32> {
-    let at = ALPHABET.iter().position(|&d| char::from(d) == digit)?;
-    u32::try_from(at).ok()
+    match digit {
+        '0'..='9' => Some(u32::from(digit) - u32::from('0')),
+        'A'..='Z' => Some(u32::from(digit) - u32::from('A') + 10),
+        'a'..='z' => Some(u32::from(digit) - u32::from('a') + 36),
+        _ => None,
+    }
 }
 
 /// A secret in the one reply that shows it. Serializes; `Debug` does not show it; zeroed when dropped.
