@@ -310,7 +310,8 @@ impl World {
             visits.len()
         );
         for two in visits.windows(2) {
-            assert!(two[1] - two[0] >= FLOOR, "{:?} apart", two[1] - two[0]);
+            let apart = two[1].saturating_sub(two[0]);
+            assert!(apart >= FLOOR, "{apart:?} apart");
         }
     }
 }

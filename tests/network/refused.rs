@@ -75,8 +75,14 @@ fn a_master_with_another_ca_gets_nothing_and_what_is_held_stays() {
     agent.run(&["renew"]).expect(0);
 }
 
-const SHORT: MasterOptions =
-    MasterOptions { lifetime: "10s", token_lifetime: "10s", env: Vec::new(), init: &[], config: "", within: None };
+const SHORT: MasterOptions = MasterOptions {
+    lifetime: "10s",
+    token_lifetime: "10s",
+    env: Vec::new(),
+    init: &[],
+    config: "",
+    within: None,
+};
 
 /// Waits until that long after the end of the certificate.
 fn ended(agent: &Agent, since: Duration) {

@@ -25,7 +25,7 @@ impl Host {
         let key_name = format!("for {point}");
         let key = master.api_key(&key_name, &["--uses", "1"]);
         let mut host = Self { agent: Agent::new(&[master.url()], &key), key_name };
-        let output = format!("[[output]]\ndir = {:?}", host.copy());
+        let output = format!("[[output]]\ndir = \"{}\"", host.copy().display());
         host.agent.configure(&[master.url()], &key, &output);
         host.agent.set_env("GATEPASS_STOP_AT", "nowhere");
         host

@@ -106,10 +106,21 @@ fn enrolled(_: &Master, agent: &mut Agent) {
 #[test]
 fn every_point_has_a_story_here() {
     let kinds = [
-        "found", "probe", "key-create", "key-move", "key-use", "enrol", "renew", "confirm", "report", "deregister",
-        "revoke", "refuse",
+        "found",
+        "probe",
+        "key-create",
+        "key-move",
+        "key-use",
+        "enrol",
+        "renew",
+        "confirm",
+        "report",
+        "deregister",
+        "revoke",
+        "refuse",
     ];
-    let named = |kind: &str, moments: [(&str, bool); 2]| moments.map(|(moment, _)| format!("{kind}.{moment}"));
+    let named =
+        |kind: &str, moments: [(&str, bool); 2]| moments.map(|(moment, _)| format!("{kind}.{moment}"));
     let commits = kinds.into_iter().flat_map(|kind| named(kind, MOMENTS));
     let issues = ["enrol", "renew"].into_iter().flat_map(|kind| named(kind, AROUND_A_COMMIT));
     assert_eq!(points(), commits.chain(issues).collect());
@@ -336,7 +347,13 @@ fn ctl_with(master: &Master, key: &str, args: &[&str]) -> Output {
 /// A master that dies while many enrol: whoever was answered is known, and nobody is known twice.
 #[test]
 fn whoever_was_answered_before_a_master_died_is_known_after() {
-    let mut master = Master::start();
+    // Each moment is a lucky one or not: what is looked for lies between an answer and its commit.
+    for _ in 0..4 {
+        die_while_many_enrol(Master::start());
+    }
+}
+
+fn die_while_many_enrol(mut master: Master) {
     let key = std::fs::read_to_string(master.api_key("many", &[])).expect("a key");
     let enrol_for_ever = || {
         let (caller, mut answered) = (Caller::of(&master), Vec::new());

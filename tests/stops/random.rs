@@ -75,10 +75,10 @@ fn killed_at_random_moments_a_reader_never_sees_half_of_anything() {
         match lots.below(6) {
             0 => {
                 master.kill();
-                renewal.ended(Duration::from_secs(60));
+                renewal.ended(Duration::from_mins(1));
                 master.restart(Vec::new());
             }
-            1 => drop(renewal.ended(Duration::from_secs(60))),
+            1 => drop(renewal.ended(Duration::from_mins(1))),
             _ => drop(renewal),
         }
         killed += 1;

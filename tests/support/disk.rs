@@ -21,7 +21,7 @@ impl Disk {
         if mounted.code == Some(0) {
             return Some(Self(dir));
         }
-        println!("SKIPPED: no disk of our own can be mounted here: {}", mounted.stderr.trim());
+        skip(&mounted);
         None
     }
 
@@ -63,6 +63,11 @@ impl Drop for Disk {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "who reads the tests' output has to know what was not tried")]
+fn skip(mount: &Output) {
+    println!("SKIPPED: nothing can be mounted here: {}", mount.stderr.trim());
+}
+
 /// Read-only for everybody who comes by that path, until dropped; files that are open stay writable.
 pub struct ReadOnly(PathBuf);
 
@@ -72,7 +77,7 @@ impl ReadOnly {
         let mount = |args: &[&str], paths: &[&Path]| Output::of(tool("mount").args(args).args(paths));
         let bound = mount(&["--bind"], &[path, path]);
         if bound.code != Some(0) {
-            println!("SKIPPED: nothing can be mounted here: {}", bound.stderr.trim());
+            skip(&bound);
             return None;
         }
         let made = Self(path.to_owned());

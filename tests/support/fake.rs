@@ -65,6 +65,7 @@ pub trait Answers: Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static {}
 impl<F: Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static> Answers for F {}
 
 /// An HTTP answer.
+#[expect(clippy::unnecessary_wraps, reason = "the other answer is silence")]
 pub fn http(status: &str, headers: &str, body: &str) -> Option<Vec<u8>> {
     Some(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes())
 }
