@@ -1,7 +1,7 @@
 //! Who may issue next: least remaining validity first, so that if demand fits the capacity before the deadlines, no
 //! agent expires.
 //!
-//! [`Queue`] decides and is pure; [`Gate`] makes requests wait for what it decided. Invariant: at most `issuing` passes
+//! `Queue` decides and is pure; [`Gate`] makes requests wait for what it decided. Invariant: at most `issuing` passes
 //! exist at once, and a pass that is dropped, for whatever reason, goes to the most urgent one that waits.
 
 use std::collections::BTreeMap;
