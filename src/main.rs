@@ -1,5 +1,6 @@
 //! `gatepass`: the agent's command line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -27,13 +28,11 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is how a program says why it failed")]
+/// Whether anybody can read it or not, the exit code says the same.
 fn complain(error: &anyhow::Error) {
     let (message, hint) = commands::last_words(error);
-    eprintln!("gatepass: error: {message}");
-    if let Some(hint) = hint {
-        eprintln!("gatepass: hint: {hint}");
-    }
+    let hint = hint.map(|hint| format!("gatepass: hint: {hint}\n")).unwrap_or_default();
+    let _ = write!(std::io::stderr(), "gatepass: error: {message}\n{hint}");
 }
 
 fn exit_of(error: &anyhow::Error) -> Exit {

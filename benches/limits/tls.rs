@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::aws_lc_rs;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{CipherSuite, ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 
 use super::each;
@@ -16,8 +17,8 @@ use crate::clock::cpu_of;
 
 const HANDSHAKES: u32 = 250;
 
-/// Both ends, configured as the master and its agents are: TLS 1.3, no tickets, the client certificate optional, a root
-/// and an issuing CA above the server's certificate.
+/// Both ends, configured as the master and its agents are: TLS 1.3, AES-128 with SHA-256 chosen by the server, no
+/// tickets, the client certificate optional, a root and an issuing CA above the server's certificate.
 pub(super) struct Handshake {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
@@ -143,11 +144,14 @@ pub(super) fn authority(name: &str, below: BasicConstraints) -> CertificateParam
 }
 
 fn server(chain: Vec<CertificateDer<'static>>, key: &KeyPair, roots: &RootCertStore) -> Result<ServerConfig> {
+    let mut preferring = aws_lc_rs::default_provider();
+    preferring.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
     let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots.clone()), provider());
-    let mut config = ServerConfig::builder_with_provider(provider())
+    let mut config = ServerConfig::builder_with_provider(Arc::new(preferring))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(clients.allow_unauthenticated().build()?)
         .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;
+    config.ignore_client_order = true;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.send_tls13_tickets = 0;
     config.session_storage = Arc::new(NoServerSessionStorage {});

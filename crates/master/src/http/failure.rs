@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use gatepass_contract::wire::Code;
+use gatepass_contract::wire::{Code, Remedy};
 
 use crate::domain::Refusal;
 use crate::domain::audit::{Action, Actor, Subject};
@@ -70,9 +70,11 @@ impl Failure {
         Self { retry_after: Some(retry_after), ..self }
     }
 
-    /// The same, for the audit; what is there already stays.
+    /// The same, for the audit; what is there already stays. Who only has to wait is denied nothing: a record for each
+    /// would be more work exactly when there is too much.
     pub(crate) fn denying(self, actor: Actor, action: Action, subject: Subject) -> Self {
         let trail = match self.trail {
+            Trail::None if self.code.remedy() == Remedy::Wait => Trail::None,
             Trail::None => Trail::Missing(Denied { actor, action, subject }),
             known @ (Trail::Missing(_) | Trail::Written) => known,
         };
