@@ -120,7 +120,9 @@ fn only_one_writes_and_the_other_is_told_who() {
     let error = store.lock().expect_err("held");
     assert!(error.to_string().ends_with(&format!("(process {})", std::process::id())), "{error}");
     drop(held);
-    drop(store.lock().expect("free again"));
+    // A child that another test is just starting holds what we held until it runs its program: not for long.
+    let free_again = (0..100_000).any(|_| store.lock().is_ok());
+    assert!(free_again);
 }
 
 #[test]
