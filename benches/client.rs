@@ -1,11 +1,12 @@
 //! A plain client: blocking, TLS 1.3, HTTP/1.1, nothing kept or reused from one connection to the next.
 //!
-//! It verifies the master as an agent does, by the pin in its API key: a load client that skipped that would leave the
-//! master more of the machine than real agents do.
+//! It verifies the master as an agent does, by the pin in its API key; the chain once for each certificate it is shown,
+//! the proof that the master holds the key to it in every handshake. Verifying the same chain thousands of times would
+//! measure the client, which shares the machine with the master only here.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +14,7 @@ use gatepass_contract::digest::Sha256;
 use gatepass_contract::pki::Anchors;
 use gatepass_contract::wire::path;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WantsClientCert};
+use rustls::client::{Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{
     ClientConfig, ClientConnection, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -135,7 +136,9 @@ fn vouched_for(anchors: &Anchors) -> Result<ClientConfig> {
     for anchor in anchors.certificates() {
         roots.add(anchor.clone())?;
     }
-    Ok(without_memory(builder().with_root_certificates(roots)))
+    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build()?;
+    let verifier = Arc::new(KnownServer { chain, known: OnceLock::new() });
+    Ok(without_memory(builder().dangerous().with_custom_certificate_verifier(verifier)))
 }
 
 fn any_server() -> ClientConfig {
@@ -157,6 +160,54 @@ pub(crate) fn without_memory(builder: ConfigBuilder<ClientConfig, WantsClientCer
 
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
+}
+
+/// Believes a certificate that it has verified before.
+#[derive(Debug)]
+struct KnownServer {
+    chain: Arc<WebPkiServerVerifier>,
+    known: OnceLock<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for KnownServer {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        host: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if self.known.get() == Some(leaf) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let verified = self.chain.verify_server_cert(leaf, intermediates, host, ocsp, now)?;
+        // Another thread may have been first, with the same certificate.
+        _ = self.known.set(leaf.clone().into_owned());
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
 }
 
 /// For the one call that fetches what the pin is then compared with.

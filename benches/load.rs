@@ -9,9 +9,6 @@ use anyhow::{Context as _, Result};
 use crate::client::Target;
 use crate::clock::Stopwatch;
 
-/// Requests under way at once.
-pub(crate) const CONNECTIONS: usize = 16;
-
 /// How a series of requests went; all of them succeeded.
 pub(crate) struct Volley {
     pub(crate) wall: Duration,
@@ -35,13 +32,13 @@ struct Shot {
     body: Vec<u8>,
 }
 
-/// Sends them all.
-pub(crate) fn fire(target: &Target, requests: &[Vec<u8>]) -> Result<Volley> {
+/// Sends them all, so many at a time.
+pub(crate) fn fire(target: &Target, requests: &[Vec<u8>], connections: usize) -> Result<Volley> {
     let next = AtomicUsize::new(0);
     let since = Stopwatch::start();
     let all = thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..CONNECTIONS).map(|_| scope.spawn(|| work(target, requests, &next))).collect();
+            (0..connections).map(|_| scope.spawn(|| work(target, requests, &next))).collect();
         workers
             .into_iter()
             .map(|worker| worker.join().expect("a worker returns its error"))
@@ -56,7 +53,7 @@ pub(crate) fn fire(target: &Target, requests: &[Vec<u8>]) -> Result<Volley> {
 }
 
 fn work(target: &Target, requests: &[Vec<u8>], next: &AtomicUsize) -> Result<Vec<Shot>> {
-    let mut done = Vec::with_capacity(requests.len() / CONNECTIONS * 2);
+    let mut done = Vec::new();
     loop {
         let index = next.fetch_add(1, Ordering::Relaxed);
         let Some(request) = requests.get(index) else { return Ok(done) };

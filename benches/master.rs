@@ -70,9 +70,9 @@ impl Master {
     }
 
     /// Sends a series and tells what it cost both sides, in microseconds for each request.
-    fn fire(&self, requests: &[Vec<u8>]) -> Result<Run> {
+    fn fire(&self, requests: &[Vec<u8>], connections: usize) -> Result<Run> {
         let before = self.spent()?;
-        let volley = load::fire(&self.target, requests)?;
+        let volley = load::fire(&self.target, requests, connections)?;
         let spent = before.until(&self.spent()?);
         let each = |all: Duration| all.as_secs_f64() * 1e6 / count(requests);
         Ok(Run {
@@ -142,12 +142,22 @@ pub(crate) struct Extent {
     pub(crate) flat_until: Option<usize>,
 }
 
-/// One round: the limits, an enrolment each for many hosts, a renewal for each of them.
+/// One round: the limits, then issues with few and with many connections at once.
 struct Round {
     limits: Limits,
+    few: Wave,
+    many: Wave,
+}
+
+/// An enrolment each for many hosts, a renewal for each of them.
+struct Wave {
     enrolments: Run,
     renewals: Run,
 }
+
+/// Connections at once: those the latency is looked at with, and enough to keep every core busy.
+const FEW: usize = 16;
+const MANY: usize = 64;
 
 /// Issues, and beside them what the limits are made of.
 pub(crate) fn issues(program: &Path, scratch: &Path, extent: Extent) -> Result<(Vec<Figure>, Vec<Figure>)> {
@@ -156,36 +166,41 @@ pub(crate) fn issues(program: &Path, scratch: &Path, extent: Extent) -> Result<(
     let sample = Host::new(0)?.enrolment(&api_key)?;
     let answer = load::once(&master.target, &sample)?;
     let mut bench = limits::Bench::prepare(master.dir.path(), sample.len(), answer.len())?;
+    let mut round = |requests| -> Result<Round> {
+        Ok(Round {
+            limits: bench.round()?,
+            few: wave(&master, &api_key, requests, FEW)?,
+            many: wave(&master, &api_key, requests, MANY)?,
+        })
+    };
     // Not counted: the first connections find cold caches on both sides.
-    round(&master, &api_key, &mut bench, extent.requests / 4)?;
-    let rounds: Result<Vec<_>> =
-        (0..extent.rounds).map(|_| round(&master, &api_key, &mut bench, extent.requests)).collect();
-    let rounds = rounds?;
+    round(extent.requests / 4)?;
+    let rounds = (0..extent.rounds).map(|_| round(extent.requests)).collect::<Result<Vec<_>>>()?;
     let limits: Vec<_> = rounds.iter().map(|round| round.limits).collect();
     Ok((issue_figures(&rounds), limits::figures(&limits)))
 }
 
-fn round(master: &Master, api_key: &str, bench: &mut limits::Bench, requests: usize) -> Result<Round> {
-    let limits = bench.round()?;
+fn wave(master: &Master, api_key: &str, requests: usize, connections: usize) -> Result<Wave> {
     let (hosts, next) = (Host::several(requests)?, Host::several(requests)?);
     let first: Vec<_> = hosts.iter().map(|host| host.enrolment(api_key)).collect::<Result<_>>()?;
-    let enrolments = master.fire(&first)?;
+    let enrolments = master.fire(&first, connections)?;
     let renewal = |((host, next), body): ((&Host, &Host), &Vec<u8>)| {
         host.renewal(&serde_json::from_slice::<Issued>(body)?, next)
     };
     let second: Vec<_> =
         hosts.iter().zip(&next).zip(&enrolments.volley.bodies).map(renewal).collect::<Result<_>>()?;
-    let renewals = master.fire(&second)?;
-    Ok(Round { limits, enrolments, renewals })
+    let renewals = master.fire(&second, connections)?;
+    Ok(Wave { enrolments, renewals })
 }
 
 fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
     let each = |of: fn(&Round) -> f64| rounds.iter().map(of).collect::<Vec<_>>();
     let latency = |percent| {
-        rounds.iter().map(|r| r.enrolments.volley.percentile(percent).as_secs_f64() * 1e3).collect()
+        let of = |r: &Round| r.few.enrolments.volley.percentile(percent).as_secs_f64() * 1e3;
+        rounds.iter().map(of).collect()
     };
     vec![
-        Figure::new("enrol.cpu", "enrolment, CPU of the master", "us", each(|r| r.enrolments.server))
+        Figure::new("enrol.cpu", "enrolment, CPU of the master", "us", each(|r| r.few.enrolments.server))
             .limit(each(|r| r.limits.enrolment()))
             .at_most(400.0)
             .aim(300.0),
@@ -193,30 +208,54 @@ fn issue_figures(rounds: &[Round]) -> Vec<Figure> {
             "enrol.ratio",
             "enrolment, times the limit",
             "x",
-            each(|r| r.enrolments.server / r.limits.enrolment()),
+            each(|r| r.few.enrolments.server / r.limits.enrolment()),
         )
         .at_most(2.5),
         Figure::new(
             "renew.cpu",
             "renewal with a new key, CPU of the master",
             "us",
-            each(|r| r.renewals.server),
+            each(|r| r.few.renewals.server),
         )
         .limit(each(|r| r.limits.renewal()))
         .at_most(360.0),
-        Figure::new("enrol.rate", "enrolments, client on the same cores", "/s", each(|r| r.enrolments.rate))
-            .limit(each(|r| best_rate(&r.enrolments, r.limits.enrolment())))
-            .at_least(2500.0),
-        Figure::new("renew.rate", "renewals, client on the same cores", "/s", each(|r| r.renewals.rate))
-            .limit(each(|r| best_rate(&r.renewals, r.limits.renewal()))),
         Figure::new("enrol.p50", "enrolment, median at 16 connections", "ms", latency(50)),
         Figure::new("enrol.p99", "enrolment, p99 at 16 connections", "ms", latency(99)).at_most(30.0),
-        Figure::new("client.cpu", "enrolment, CPU of the load client", "us", each(|r| r.enrolments.client)),
+        Figure::new(
+            "enrol.rate",
+            "enrolments, 64 connections, same cores",
+            "/s",
+            each(|r| r.many.enrolments.rate),
+        )
+        .limit(each(|r| best_rate(&r.many.enrolments, r.limits.enrolment())))
+        .at_least(2500.0),
+        Figure::new(
+            "renew.rate",
+            "renewals, 64 connections, same cores",
+            "/s",
+            each(|r| r.many.renewals.rate),
+        )
+        .limit(each(|r| best_rate(&r.many.renewals, r.limits.renewal()))),
+        Figure::new(
+            "enrol.cpu64",
+            "enrolment, CPU of the master then",
+            "us",
+            each(|r| r.many.enrolments.server),
+        )
+        .limit(each(|r| r.limits.enrolment())),
+        Figure::new("renew.cpu64", "renewal, CPU of the master then", "us", each(|r| r.many.renewals.server))
+            .limit(each(|r| r.limits.renewal())),
+        Figure::new(
+            "client.cpu",
+            "enrolment, CPU of the load client then",
+            "us",
+            each(|r| r.many.enrolments.client),
+        ),
         Figure::new(
             "others",
-            "other load on the machine meanwhile",
+            "other load on the machine then",
             "%",
-            each(|r| r.enrolments.others * 100.0),
+            each(|r| r.many.enrolments.others * 100.0),
         ),
     ]
 }
@@ -264,7 +303,7 @@ fn enrol(master: &Master, api_key: &str, mut left: usize) -> Result<()> {
         let portion = left.min(2_500);
         let requests: Vec<_> =
             Host::several(portion)?.iter().map(|host| host.enrolment(api_key)).collect::<Result<_>>()?;
-        load::fire(&master.target, &requests)?;
+        load::fire(&master.target, &requests, MANY)?;
         left -= portion;
     }
     Ok(())
