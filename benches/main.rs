@@ -3,6 +3,7 @@
 //! `scripts/bench` builds the binaries and starts this. It works in a directory of its own and stops what it starts.
 
 mod agent;
+mod apikeys;
 mod client;
 mod clock;
 mod figures;
@@ -95,6 +96,8 @@ impl Measure {
         figures.extend(issues);
         say("the master's memory")?;
         figures.extend(master::memory(program, scratch, extent)?);
+        say("a million API keys")?;
+        figures.extend(apikeys::measure(program, scratch, self.keys())?);
         write!(
             stdout(),
             "{}\nwhat the limit of an issue is made of\n{}",
@@ -111,6 +114,14 @@ impl Measure {
             (Extent { rounds: 5, requests: 500, flat_until: None }, 7, Duration::from_secs(1))
         } else {
             (Extent { rounds: 7, requests: 2_000, flat_until: Some(50_000) }, 15, Duration::from_secs(4))
+        }
+    }
+
+    fn keys(&self) -> apikeys::Extent {
+        if self.quick {
+            apikeys::Extent { keys: 100_000, rounds: 3 }
+        } else {
+            apikeys::Extent { keys: 1_000_000, rounds: 5 }
         }
     }
 

@@ -53,16 +53,36 @@ impl Master {
             kind: KeyKind::Service,
             name: name.parse()?,
             description: String::new(),
+            owner: None,
             groups: vec!["bench".parse()?],
             capabilities: vec![Capability::AgentEnrol],
+            roles: Vec::new(),
             expires: None,
             networks: Vec::new(),
             uses: None,
+            annotation: None,
         };
         let request =
             client::request("POST", path::API_KEYS, Some(&self.admin), &serde_json::to_vec(&wanted)?);
         let created: CreatedApiKey = serde_json::from_slice(&load::once(&self.target, &request)?)?;
         Ok(created.secret.reveal().to_owned())
+    }
+
+    /// Its process, for what it has cost so far.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The key that may do everything.
+    pub(crate) fn administrator(&self) -> &str {
+        &self.admin
+    }
+
+    /// Stops it and leaves its directory.
+    pub(crate) fn stop(self) -> TempDir {
+        let Self { process, dir, .. } = self;
+        drop(process);
+        dir
     }
 
     fn resident(&self) -> Result<f64> {

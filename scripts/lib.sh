@@ -17,7 +17,9 @@ die() {
 there() {
     case $1 in
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
         procps) command -v pgrep >/dev/null ;;
+        python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
         python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null ;;
         python3-jwt) /usr/bin/python3 -c 'import jwt' 2>/dev/null ;;
         systemd) command -v systemd-analyze >/dev/null ;;

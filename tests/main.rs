@@ -6,10 +6,14 @@
 #[expect(unreachable_pub, reason = "nothing here leaves the test binary; `pub` is what the stories may use")]
 mod support;
 
+mod apikeys;
 mod audit;
+mod backup;
 mod cli;
 mod clock;
+mod cluster;
 mod credentials;
+mod ctl;
 mod daemon;
 mod disk;
 mod keys;
@@ -17,5 +21,8 @@ mod main_job;
 mod man;
 mod names;
 mod network;
+mod notices;
+mod people;
+mod rest;
 mod single_use;
 mod stops;

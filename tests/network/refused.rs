@@ -81,6 +81,7 @@ const SHORT: MasterOptions = MasterOptions {
     env: Vec::new(),
     init: &[],
     config: "",
+    database: None,
     within: None,
 };
 

@@ -42,7 +42,22 @@ impl Caller {
 
     /// One request.
     pub fn send(&self, method: Method, path: &str, bearer: Option<&str>, body: Option<String>) -> Answer {
+        self.send_with(method, path, &[], bearer, body)
+    }
+
+    /// The same with more headers.
+    pub fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        bearer: Option<&str>,
+        body: Option<String>,
+    ) -> Answer {
         let mut request = self.http.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(token) = bearer {
             request = request.bearer_auth(token);
         }
@@ -72,6 +87,13 @@ impl Caller {
     pub fn try_enrol(&self, api_key: &str, csr: &str) -> Option<Answer> {
         let request = self.http.post(format!("{}{}", self.url, path::AGENTS));
         let request = request.bearer_auth(api_key).json(&application(csr));
+        self.runtime.block_on(try_answer(request)).ok()
+    }
+
+    /// Any request with a body; `None` when the master has gone before it answered.
+    pub fn try_send(&self, method: Method, path: &str, bearer: &str, body: String) -> Option<Answer> {
+        let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(bearer);
+        let request = request.header("content-type", "application/json").body(body);
         self.runtime.block_on(try_answer(request)).ok()
     }
 
@@ -175,6 +197,12 @@ impl Answer {
     #[track_caller]
     pub fn code(&self) -> &'static str {
         self.problem().code.as_str()
+    }
+
+    /// A header, if it is there.
+    pub fn header(&self, wanted: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.as_str())
     }
 
     /// The request's id, as the caller sees it.

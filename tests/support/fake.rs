@@ -11,7 +11,7 @@ use gatepass_contract::digest::Sha256;
 use gatepass_contract::pki::{self, Anchors};
 use gatepass_contract::time::{UnixTime, Validity};
 use gatepass_contract::wire::path;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -38,19 +38,30 @@ impl Ca {
         pki::spki_digest(self.0.der()).expect("a certificate")
     }
 
-    /// A server certificate for that name and time.
+    /// A server certificate for that name and time, and its key, PEM.
+    pub fn certificate(&self, name: &str, good: Validity) -> (String, String) {
+        let (leaf, key) = self.leaf(name, good);
+        (leaf.pem(), key.serialize_pem())
+    }
+
+    /// A server that shows such a certificate.
     pub fn server(&self, name: &str, good: Validity) -> ServerConfig {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        let date = |at: UnixTime| rcgen::date_time_ymd(1970, 1, 1) + at.since(UnixTime(0));
-        (params.not_before, params.not_after) = (date(good.from()), date(good.until()));
-        let key = KeyPair::generate().expect("a key");
-        let leaf: CertificateDer<'static> = params.signed_by(&key, &self.0).expect("signed").into();
+        let (leaf, key) = self.leaf(name, good);
+        let leaf: CertificateDer<'static> = leaf.into();
         ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("TLS 1.3")
             .with_no_client_auth()
             .with_single_cert(vec![leaf], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
             .expect("a server")
+    }
+
+    fn leaf(&self, name: &str, good: Validity) -> (Certificate, KeyPair) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let date = |at: UnixTime| rcgen::date_time_ymd(1970, 1, 1) + at.since(UnixTime(0));
+        (params.not_before, params.not_after) = (date(good.from()), date(good.until()));
+        let key = KeyPair::generate().expect("a key");
+        (params.signed_by(&key, &self.0).expect("signed"), key)
     }
 }
 

@@ -31,13 +31,23 @@ pub struct MasterOptions {
     pub init: &'static [&'static str],
     /// More for `master.toml`, appended when the directory is made.
     pub config: &'static str,
+    /// The server its database is on; a file in its directory where absent.
+    pub database: Option<String>,
     /// Where its directory is made; the system's place for temporary files where absent.
     pub within: Option<PathBuf>,
 }
 
 impl Default for MasterOptions {
     fn default() -> Self {
-        Self { lifetime: "7d", token_lifetime: "1h", env: Vec::new(), init: &[], config: "", within: None }
+        Self {
+            lifetime: "7d",
+            token_lifetime: "1h",
+            env: Vec::new(),
+            init: &[],
+            config: "",
+            database: None,
+            within: None,
+        }
     }
 }
 
@@ -69,10 +79,21 @@ impl Master {
                 .arg(&state)
                 .args(["--lifetime", options.lifetime, "--token-lifetime", options.token_lifetime])
                 .args(options.init)
+                .args(options.database.iter().flat_map(|url| ["--database-url", url]))
                 .envs(options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS")).cloned()),
         );
         init.expect(0);
         append(&state.join("master.toml"), options.config);
+        let (program, url) = serve(&state, &options.env, "127.0.0.1:0");
+        Self { dir, program, url, options }
+    }
+
+    /// One more master of the same database, with the same keys and configuration.
+    pub fn another(&self) -> Self {
+        let options = self.options.clone();
+        let dir = tempfile::tempdir().expect("a directory");
+        let state = dir.path().join("master");
+        Output::of(Command::new("cp").arg("-a").arg(self.dir()).arg(&state)).expect(0);
         let (program, url) = serve(&state, &options.env, "127.0.0.1:0");
         Self { dir, program, url, options }
     }

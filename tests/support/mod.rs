@@ -8,8 +8,11 @@ mod fake;
 mod faketime;
 mod identity;
 mod master;
+#[allow(dead_code, reason = "shared with the master's own tests: each uses its part")]
+mod postgres;
 mod program;
 mod proxy;
+mod smtp;
 
 pub use agent::{Agent, Identity};
 pub use caller::{Answer, Caller, application, key_pair};
@@ -18,5 +21,7 @@ pub use disk::{Disk, ReadOnly};
 pub use fake::{Ca, Fake, days, http, like_a_master};
 pub use faketime::{FakeClock, real_now};
 pub use master::{Master, MasterOptions};
+pub use postgres::{Cluster, PASSWORD};
 pub use program::{Output, Program, eventually, program, tool};
 pub use proxy::{Mishap, Proxy};
+pub use smtp::{LOGIN, Mail, Smtp, Way};

@@ -37,6 +37,7 @@ pub struct Proxy {
 struct Shared {
     master: String,
     mishap: Mutex<Mishap>,
+    once: AtomicBool,
     happened: AtomicU32,
     over: AtomicBool,
 }
@@ -55,6 +56,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             master,
             mishap: Mutex::new(Mishap::None),
+            once: AtomicBool::new(false),
             happened: AtomicU32::new(0),
             over: AtomicBool::new(false),
         });
@@ -82,6 +84,12 @@ impl Proxy {
         *self.shared.mishap.lock().expect("no panic") = mishap;
     }
 
+    /// To the next conversation alone.
+    pub fn set_once(&self, mishap: Mishap) {
+        self.shared.once.store(true, Ordering::SeqCst);
+        self.set(mishap);
+    }
+
     /// How often something was done to a conversation.
     pub fn happened(&self) -> u32 {
         self.shared.happened.load(Ordering::SeqCst)
@@ -101,9 +109,17 @@ impl Shared {
         *self.mishap.lock().expect("no panic")
     }
 
+    /// Something was done to a conversation.
+    fn strike(&self) {
+        self.happened.fetch_add(1, Ordering::SeqCst);
+        if self.once.swap(false, Ordering::SeqCst) {
+            *self.mishap.lock().expect("no panic") = Mishap::None;
+        }
+    }
+
     fn conversation(self: Arc<Self>, agent: &TcpStream) -> std::io::Result<()> {
         if self.now() == Mishap::CutAtOnce {
-            self.happened.fetch_add(1, Ordering::SeqCst);
+            self.strike();
             return agent.shutdown(Shutdown::Both);
         }
         let master = TcpStream::connect(&self.master)?;
@@ -134,7 +150,7 @@ impl Shared {
             agent.read_exact(&mut record[5..])?;
             if record[0] == DATA && length > LARGE {
                 if self.now() == Mishap::LoseRequest {
-                    self.happened.fetch_add(1, Ordering::SeqCst);
+                    self.strike();
                     return Ok(());
                 }
                 asked.store(true, Ordering::SeqCst);
@@ -158,7 +174,7 @@ impl Shared {
             }
             let mishap = if asked.load(Ordering::SeqCst) { self.now() } else { Mishap::None };
             if mishap != Mishap::None {
-                self.happened.fetch_add(1, Ordering::SeqCst);
+                self.strike();
             }
             match mishap {
                 Mishap::None | Mishap::CutAtOnce | Mishap::LoseRequest => {}

@@ -1,7 +1,7 @@
-//! Which key or agent a person means: by its name, its id, or as much of the id as is needed.
+//! Which thing a person means: by its name, its id, or as much of the id as is needed.
 
-use gatepass_contract::id::{AgentId, KeyId};
-use gatepass_contract::wire::admin::{AgentView, ApiKeyView};
+use gatepass_contract::id::{AgentId, KeyId, NoticeId, TokenId};
+use gatepass_contract::wire::admin::{AgentView, ApiKeyView, NoticeView, TokenView};
 
 use crate::error::CtlError;
 
@@ -15,25 +15,27 @@ pub trait Listed {
     fn name(&self) -> &str;
 }
 
-impl Listed for ApiKeyView {
-    const KIND: &'static str = "key";
-    fn id(&self) -> String {
-        self.id.to_string()
-    }
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
+/// Implements [`Listed`] for a view with `id` and `name`.
+macro_rules! listed {
+    ($view:ty, $kind:literal, $name:expr) => {
+        impl Listed for $view {
+            const KIND: &'static str = $kind;
+            fn id(&self) -> String {
+                self.id.to_string()
+            }
+            fn name(&self) -> &str {
+                let name: fn(&Self) -> &str = $name;
+                name(self)
+            }
+        }
+    };
 }
 
-impl Listed for AgentView {
-    const KIND: &'static str = "agent";
-    fn id(&self) -> String {
-        self.id.to_string()
-    }
-    fn name(&self) -> &str {
-        self.name.as_str()
-    }
-}
+listed!(ApiKeyView, "key", |key| key.name.as_str());
+listed!(TokenView, "token", |token| token.name.as_str());
+listed!(AgentView, "agent", |agent| agent.name.as_str());
+// Notices have no names; what happened serves to tell them apart.
+listed!(NoticeView, "notice", |notice| &notice.event);
 
 /// `wanted` as a whole key id, in either case.
 #[must_use]
@@ -41,10 +43,28 @@ pub fn key_id(wanted: &str) -> Option<KeyId> {
     wanted.to_ascii_uppercase().parse().ok()
 }
 
+/// `wanted` as a whole token id, in either case.
+#[must_use]
+pub fn token_id(wanted: &str) -> Option<TokenId> {
+    wanted.to_ascii_uppercase().parse().ok()
+}
+
 /// `wanted` as a whole agent id, in either case.
 #[must_use]
 pub fn agent_id(wanted: &str) -> Option<AgentId> {
     wanted.to_ascii_uppercase().parse().ok()
+}
+
+/// `wanted` as a whole notice id, in either case.
+#[must_use]
+pub fn notice_id(wanted: &str) -> Option<NoticeId> {
+    wanted.to_ascii_uppercase().parse().ok()
+}
+
+/// Whether an id could begin so: only then is it worth looking through all of them.
+#[must_use]
+pub fn may_begin_an_id(wanted: &str) -> bool {
+    (1..32).contains(&wanted.len()) && wanted.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// The one of `all` that `wanted` names. A whole name comes before the beginning of an id; where more than one fits, none
@@ -114,5 +134,8 @@ mod tests {
         assert!(key_id("abcdefgh234567ab").is_some());
         assert!(key_id("abcdefgh").is_none());
         assert!(agent_id("0123456789abcdef0123456789ABCDEF").is_some());
+        for (wanted, want) in [("ABC", true), ("abc7", true), ("db-7", false), ("", false), ("a b", false)] {
+            assert_eq!(may_begin_an_id(wanted), want, "{wanted}");
+        }
     }
 }

@@ -3,31 +3,44 @@
 //! | module | what |
 //! |---|---|
 //! | [`cli`] | the commands and their arguments |
-//! | [`access`] | which master, and the API key to show it |
+//! | [`environment`] | what the environment says |
+//! | [`profile`] | masters one has signed in to, each a file that only its owner can read |
+//! | [`credential`] | an API key or a token |
+//! | [`access`] | which master, what vouches for it, what it is shown |
 //! | [`master`] | the master as seen from here: one verified connection, typed calls |
 //! | [`commands`] | what each command does |
-//! | [`expires`] | `90d`, an instant or `never` |
-//! | [`find`] | which key or agent a person means |
-//! | [`confirm`] | asking before what cannot be undone |
+//! | [`wait`] | until somebody has decided |
+//! | [`plan`] | what would stop working when |
+//! | [`expires`], [`moment`] | `90d`, an instant or `never`; an instant or how long ago |
+//! | [`find`] | which key, token or agent a person means |
+//! | [`confirm`] | asking a person |
 //! | [`secret_file`] | a new secret, stored before it can be lost |
 //! | [`table`] | answers for people |
 //! | [`output`] | stdout is the answer, stderr is talk |
 //! | [`error`] | what went wrong, what to do, how the program ends |
+//! | [`clock`] | the one place that waits |
 //!
-//! Invariant: the API key leaves this process only inside TLS to a master that was authenticated, by the key's own pin
-//! or by `--ca-file`.
+//! Invariant: a credential leaves this process only inside TLS to a master that was authenticated, by an API key's own
+//! pin, by what was given to vouch for it, or by what the profile kept.
 
 pub mod access;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod confirm;
+pub mod credential;
+pub mod environment;
 pub mod error;
 pub mod expires;
 pub mod find;
 pub mod master;
+pub mod moment;
 pub mod output;
+pub mod plan;
+pub mod profile;
 pub mod secret_file;
 pub mod table;
+pub mod wait;
 
 pub use commands::run;
 

@@ -8,18 +8,41 @@ use serde::Serialize;
 use crate::error::CtlError;
 
 /// How answers are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Form {
-    /// Text.
-    Human,
-    /// JSON, as on the wire.
+    /// For people.
+    #[default]
+    Table,
+    /// As the master says it.
     Json,
+    /// The same in YAML.
+    Yaml,
+}
+
+impl Form {
+    /// The answer for machines; `None` where people read it.
+    #[must_use]
+    pub fn machine(self, answer: &impl Serialize) -> Option<String> {
+        match self {
+            Self::Table => None,
+            Self::Json => Some(json(answer)),
+            Self::Yaml => Some(yaml(answer)),
+        }
+    }
 }
 
 /// As the wire says it, indented.
 #[must_use]
 pub fn json(answer: &impl Serialize) -> String {
     serde_json::to_string_pretty(answer).expect("wire types always serialize")
+}
+
+/// The same in YAML, without the last line's end.
+#[must_use]
+pub fn yaml(answer: &impl Serialize) -> String {
+    let mut text = serde_saphyr::to_string(answer).expect("wire types always serialize");
+    text.truncate(text.trim_end_matches('\n').len());
+    text
 }
 
 /// Prints the answer and the line's end, at once.
@@ -81,5 +104,16 @@ mod tests {
     fn what_others_said_cannot_steer_the_terminal() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c\nd"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
         assert_eq!(printable("Köln 3"), "Köln 3");
+    }
+
+    #[test]
+    fn yaml_keeps_texts_that_look_like_something_else() {
+        let answer =
+            serde_json::json!({ "items": [{ "name": "no", "version": 7, "at": null, "to": "\u{1b}[2J" }] });
+        assert_eq!(
+            Form::Yaml.machine(&answer).as_deref(),
+            Some("items:\n- at: null\n  name: \"no\"\n  to: \"\\e[2J\"\n  version: 7")
+        );
+        assert_eq!(Form::Table.machine(&answer), None);
     }
 }

@@ -1,7 +1,7 @@
-//! A new secret, stored before it can be lost.
+//! A new secret, stored before it can be lost; and an export, which is nobody else's business either.
 //!
 //! The file is made before the key is asked for: a path that cannot be written costs nothing then. Invariant: an existing
-//! file is never touched, and what was made and not filled is removed.
+//! file is never touched, and what was made and not finished is removed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -28,8 +28,18 @@ impl SecretFile {
 
     /// Writes the secret and a line's end. Durable when it returns.
     pub fn fill(mut self, secret: &str) -> io::Result<()> {
-        self.file.write_all(secret.as_bytes())?;
-        self.file.write_all(b"\n")?;
+        self.append(secret)?;
+        self.finish()
+    }
+
+    /// Writes one more line.
+    pub fn append(&mut self, line: &str) -> io::Result<()> {
+        self.file.write_all(line.as_bytes())?;
+        self.file.write_all(b"\n")
+    }
+
+    /// Keeps what was written. Durable when it returns.
+    pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;

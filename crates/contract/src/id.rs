@@ -66,6 +66,27 @@ pub struct KeyId(pub [u8; 10]);
 
 text_form!(KeyId, 10, BASE32_NOPAD, "a key id (16 characters A-Z, 2-7)");
 
+/// An API token: 10 bytes, base32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TokenId(pub [u8; 10]);
+
+text_form!(TokenId, 10, BASE32_NOPAD, "a token id (16 characters A-Z, 2-7)");
+
+/// Something that waits for an approver: 10 bytes, base32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApprovalId(pub [u8; 10]);
+
+text_form!(ApprovalId, 10, BASE32_NOPAD, "the id of a request for approval (16 characters A-Z, 2-7)");
+
+/// A notice on its way to somebody: 10 bytes, base32.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NoticeId(pub [u8; 10]);
+
+text_form!(NoticeId, 10, BASE32_NOPAD, "a notice id (16 characters A-Z, 2-7)");
+
 /// Which request an answer, a log line and an audit record belong to: 10 bytes, base32.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

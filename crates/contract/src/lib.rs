@@ -4,11 +4,13 @@
 //! arguments; a value that exists is valid.
 
 pub mod address;
+pub mod audit;
 pub mod clock;
 pub mod digest;
 pub mod id;
 pub mod jws;
 pub mod name;
+pub mod network;
 pub mod pki;
 pub mod proof;
 #[cfg(feature = "openapi")]
@@ -18,4 +20,5 @@ pub mod span;
 pub mod suggest;
 pub mod time;
 pub mod token;
+pub mod usertoken;
 pub mod wire;

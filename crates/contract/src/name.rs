@@ -111,11 +111,74 @@ pub struct GroupName(String);
 impl GroupName {
     fn allows(text: &str) -> bool {
         (1..=64).contains(&text.len())
+            && !is_a_step(text)
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     }
 }
 
 text_form!(GroupName, "a group name: 1 to 64 letters, digits or ._-");
+
+/// A named set of capabilities: 1 to 64 of letters, digits, inner spaces and `._-`. Spaces, because the products that are
+/// replaced have roles such as "API Token Manager".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RoleName(String);
+
+impl RoleName {
+    fn allows(text: &str) -> bool {
+        (1..=64).contains(&text.len())
+            && text.trim() == text
+            && !is_a_step(text)
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" ._-".contains(&b))
+    }
+}
+
+text_form!(RoleName, "a role name: 1 to 64 letters, digits, spaces or ._-");
+
+/// Whom a person signs in as: 1 to 64 of letters, digits and `._-@\\`. Upper and lower case are two users.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct UserName(String);
+
+impl UserName {
+    fn allows(text: &str) -> bool {
+        (1..=64).contains(&text.len())
+            && !is_a_step(text)
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@\\".contains(&b))
+    }
+}
+
+text_form!(UserName, "a user name: 1 to 64 letters, digits or ._-@\\");
+
+/// Whether a URL takes it for a step to where one is or upwards (RFC 3986, section 5.2.4), however it is written: what is
+/// called so could not be named in a path.
+fn is_a_step(text: &str) -> bool {
+    matches!(text, "." | "..")
+}
+
+/// A mail address as far as it matters before it is used: one `@`, a host name behind it, no spaces, quotes or control
+/// characters (RFC 5321, section 4.1.2, without the quoted form).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    fn allows(text: &str) -> bool {
+        let local = |local: &str| {
+            (1..=64).contains(&local.len())
+                && !local.starts_with('.')
+                && !local.ends_with('.')
+                && !local.contains("..")
+                && local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b))
+        };
+        text.len() <= 254
+            && text.split_once('@').is_some_and(|(name, host)| {
+                local(name) && host.to_ascii_lowercase().parse::<HostName>().is_ok()
+            })
+    }
+}
+
+text_form!(MailAddress, "a mail address like ops@example.com");
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +195,17 @@ mod tests {
         }
         let shown = "a\u{1b}[31mb".parse::<DisplayName>().expect_err("a control character").to_string();
         assert!(!shown.contains('\u{1b}'), "{shown}");
+    }
+
+    #[test]
+    fn what_is_named_in_a_path_is_no_step_in_it() {
+        for step in [".", ".."] {
+            assert!(step.parse::<UserName>().is_err() && step.parse::<GroupName>().is_err(), "{step}");
+            assert!(step.parse::<RoleName>().is_err(), "{step}");
+        }
+        for good in ["...", "a..b", "CORP\\ann", "ann@example.com"] {
+            assert!(good.parse::<UserName>().is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -227,6 +227,31 @@ impl fmt::Debug for ShownOnce {
     }
 }
 
+/// A person's password on its way to the master. Zeroed when dropped; nothing prints it but the request that carries it.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// From where a person typed it.
+    #[must_use]
+    pub fn new(mut text: Zeroizing<String>) -> Self {
+        Self(std::mem::take(&mut *text))
+    }
+
+    /// To be hashed or compared, nothing else.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
--- Schema 1. The version is in PRAGMA user_version; instants are milliseconds since 1970 by the master's clock.
+-- Schema 1, in SQLite's spelling; store/migrations.rs says how PostgreSQL reads it. Instants are milliseconds since 1970 by
+-- the master's clock.
 
 CREATE TABLE anchor (
     id          BLOB PRIMARY KEY NOT NULL, -- RFC 7638 thumbprint of the root's key
@@ -71,7 +72,7 @@ CREATE TABLE credential (
 
 CREATE UNIQUE INDEX credential_generation ON credential (agent, generation);
 
--- Append only; see domain/audit.rs for the chain.
+-- Append only, which triggers of each engine's own see to; domain/audit.rs has the chain.
 CREATE TABLE audit (
     seq      INTEGER PRIMARY KEY NOT NULL,
     at       INTEGER NOT NULL,
@@ -85,9 +86,3 @@ CREATE TABLE audit (
     previous BLOB NOT NULL,
     hash     BLOB NOT NULL
 ) STRICT;
-
-CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
-BEGIN SELECT RAISE(ABORT, 'the audit is append only'); END;
-
-CREATE TRIGGER audit_is_not_shortened BEFORE DELETE ON audit
-BEGIN SELECT RAISE(ABORT, 'the audit is append only'); END;

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use gatepass_contract::name::HostName;
 
 use crate::config::{JwtAlgorithm, Lifetime, ServerName};
+use crate::store::PostgresUrl;
 
 /// The server that agents enrol with: API keys in, living certificates and tokens out.
 #[derive(Debug, Parser)]
@@ -35,6 +36,12 @@ pub enum Command {
     Dev(DevArguments),
     /// Print the `OpenAPI` document of the REST interface
     Openapi,
+    /// Put a copy of the master aside while it serves: database, root CA, configuration
+    Backup(BackupArguments),
+    /// Put a master back from a backup, into a new directory
+    Restore(RestoreArguments),
+    /// Move the database of a master that is stopped to `PostgreSQL`
+    Migrate(MigrateArguments),
     /// Read the audit records
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -79,6 +86,10 @@ pub struct InitArguments {
     /// Where it will listen
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// A PostgreSQL server that several masters share, like `postgresql://gatepass@db.example.com/gatepass`; without one,
+    /// everything is in a file in the directory
+    #[arg(long, value_name = "URL", env = "GATEPASS_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<PostgresUrl>,
     /// The authority in the agents' SPIFFE ids
     #[arg(long, value_name = "NAME")]
     pub trust_domain: Option<HostName>,
@@ -115,13 +126,69 @@ pub struct DevArguments {
     pub lifetimes: Lifetimes,
 }
 
+/// `backup`
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    /// Where the master lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The directory to make
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    /// Put the key that opens all others into it, too: whoever reads the backup can then be this master
+    #[arg(long)]
+    pub with_key: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The backup
+    #[arg(long, value_name = "DIR")]
+    pub from: PathBuf,
+    /// The directory to make
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Put the database into this empty one instead of a file
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<PostgresUrl>,
+}
+
+/// `migrate`
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// Where the master lives.
+    #[command(flatten)]
+    pub place: Place,
+    /// The empty database to fill, like postgresql://gatepass@db/gatepass
+    #[arg(long, value_name = "URL")]
+    pub to: PostgresUrl,
+}
+
 /// `audit …`
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Print every record as a line of JSON, oldest first
     Export(Place),
     /// Follow the chain of hashes; names the first record that does not fit
-    Verify(Place),
+    Verify {
+        /// Where the master lives.
+        #[command(flatten)]
+        place: Place,
+        /// An export to follow instead of the database
+        export: Option<PathBuf>,
+    },
+    /// After a backup was restored: show what was revoked, suspended, deleted, rejected or disabled since
+    Replay {
+        /// Where the restored master lives.
+        #[command(flatten)]
+        place: Place,
+        /// An export of the audit from after the backup was made
+        export: PathBuf,
+        /// Do it again
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 /// `config …`

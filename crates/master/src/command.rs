@@ -1,10 +1,15 @@
 //! Carries out what the command line asks, and says how it went.
 
+mod audit;
+mod moves;
+mod replay;
+
 use std::error::Error as _;
 use std::io;
 use std::path::Path;
 
 use clap::CommandFactory as _;
+use gatepass_contract::audit::Broken;
 use gatepass_contract::name::HostName;
 use ipnet::IpNet;
 use sd_notify::NotifyState;
@@ -14,17 +19,19 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use crate::backup::BackupError;
 use crate::cli::{
     Arguments, AuditCommand, Command, ConfigCommand, DevArguments, InitArguments, Lifetimes, ServeArguments,
 };
 use crate::clock;
 use crate::config::{Config, ConfigError, Log, LogFormat, LogLevel, ServerName};
-use crate::domain::audit::{Broken, Head, Record, follow};
 use crate::http;
 use crate::init::{self, InitError, file};
+use crate::migrate::MigrateError;
+use crate::notify::{NotifyError, TemplateError};
 use crate::output::{answer, talk};
 use crate::serve::{self, ServeError};
-use crate::store::{Store, StoreError};
+use crate::store::{CopyError, StoreError};
 use crate::tasks;
 
 /// Why a command did not do what it was asked.
@@ -42,9 +49,33 @@ pub enum CommandError {
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A template of the notices cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The audit's chain does not hold.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// The audit's records are gone.
+    #[error("there is not one audit record")]
+    NoAudit,
+    /// The audit's beginning is gone.
+    #[error("the audit begins with record {first}, and no record tells that those before were dropped")]
+    Cut {
+        /// Its number.
+        first: u64,
+    },
+    /// An export is of another master, or records are missing between the two.
+    #[error("the export does not go on where the audit of this master's backup ends")]
+    OtherAudit,
+    /// Nobody is left who could do it.
+    #[error("there is no active administrator")]
+    NoAdministrator,
+    /// There is no backup, or nothing was restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The database has not moved.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
     /// Nobody reads the answer, or a signal cannot be waited for.
     #[error("the system refused")]
     Io(#[from] io::Error),
@@ -80,9 +111,35 @@ impl CommandError {
                 "run it with `gatepass-master serve --dir {}`, or choose another directory",
                 dir.display()
             )),
+            Self::Init(InitError::Founded) => Some(
+                "to have one more master serve it, copy the other's directory, or at least master.toml and master.key"
+                    .to_owned(),
+            ),
             Self::Serve(ServeError::Listen { .. }) => Some("choose another port with --listen".to_owned()),
-            Self::Broken(_) => Some("somebody changed the audit: compare with an earlier export".to_owned()),
-            Self::Config(_) | Self::Init(_) | Self::Serve(_) | Self::Store(_) | Self::Io(_) => None,
+            Self::Broken(_) | Self::NoAudit | Self::Cut { .. } => {
+                Some("somebody changed the audit: compare with an earlier export".to_owned())
+            }
+            Self::OtherAudit => Some(
+                "export the audit of the master that was lost, from its last backup on: \
+                 gatepass-master audit export, or gatepassctl audit export"
+                    .to_owned(),
+            ),
+            Self::Migrate(MigrateError::Copy(CopyError::InUse(_))) => Some("stop the master first".to_owned()),
+            Self::Migrate(MigrateError::Copy(CopyError::NotEmpty { .. }))
+            | Self::Backup(BackupError::Copy(CopyError::NotEmpty { .. })) => {
+                Some("name an empty database; `createdb` makes one".to_owned())
+            }
+            Self::Template(_) | Self::Serve(ServeError::Notify(NotifyError::Template(_))) => Some(
+                "correct the template or take it away; templates/README.md lists the names there are".to_owned(),
+            ),
+            Self::Config(_)
+            | Self::Init(_)
+            | Self::Serve(_)
+            | Self::Store(_)
+            | Self::NoAdministrator
+            | Self::Backup(_)
+            | Self::Migrate(_)
+            | Self::Io(_) => None,
         }
     }
 
@@ -90,7 +147,14 @@ impl CommandError {
     #[must_use]
     pub const fn exit(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Init(InitError::Exists(_)) | Self::Serve(ServeError::NoMaster(_)) => 4,
+            Self::Config(_)
+            | Self::Template(_)
+            | Self::Init(InitError::Exists(_) | InitError::Founded)
+            | Self::Serve(ServeError::NoMaster(_) | ServeError::Notify(_)) => 4,
+            Self::Backup(error) if error.needs_a_person() => 4,
+            Self::NoAudit | Self::Cut { .. } | Self::OtherAudit | Self::NoAdministrator => 1,
+            Self::Migrate(MigrateError::Copy(_)) | Self::Backup(_) => 1,
+            Self::Migrate(_) => 4,
             Self::Init(_) | Self::Serve(_) | Self::Store(_) | Self::Broken(_) | Self::Io(_) => 1,
         }
     }
@@ -103,12 +167,19 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Serve(arguments) => serve(arguments),
         Command::Dev(arguments) => dev(&arguments),
         Command::Openapi => Ok(answer(http::document().to_pretty_json().expect("a document is plain JSON"))?),
-        Command::Audit(AuditCommand::Export(place)) => audit(&place.dir, |record| {
-            Ok(answer(serde_json::to_string(record).expect("a record is plain JSON"))?)
-        }),
-        Command::Audit(AuditCommand::Verify(place)) => verify(&place.dir),
+        Command::Backup(arguments) => moves::back_up(&arguments),
+        Command::Restore(arguments) => moves::restore(arguments),
+        Command::Migrate(arguments) => moves::migrate(arguments),
+        Command::Audit(AuditCommand::Export(place)) => audit::export(&place.dir),
+        Command::Audit(AuditCommand::Verify { place, export }) => {
+            audit::verify(&place.dir, export.as_deref())
+        }
+        Command::Audit(AuditCommand::Replay { place, export, apply }) => {
+            replay::replay(&place.dir, &export, apply)
+        }
         Command::Config(ConfigCommand::Validate { file }) => {
-            Config::from_file(&file)?;
+            let config = Config::from_file(&file)?;
+            config.notices.try_templates(file.parent().unwrap_or(Path::new("")), &config.url(0))?;
             Ok(answer(format_args!("{} is valid", file.display()))?)
         }
         Command::Config(ConfigCommand::Show(place)) => {
@@ -125,6 +196,7 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
 fn init(arguments: InitArguments) -> Result<(), CommandError> {
     let mut config = Config { names: arguments.names, ..Config::default() };
     config.listen = arguments.listen.unwrap_or(config.listen);
+    config.database.url = arguments.database_url;
     config.trust_domain = arguments.trust_domain.unwrap_or(config.trust_domain);
     config.profile.jwt_algorithm = arguments.jwt_algorithm.unwrap_or(config.profile.jwt_algorithm);
     override_lifetimes(&mut config, arguments.lifetimes);
@@ -222,10 +294,15 @@ fn runtime(config: &Config) -> io::Result<tokio::runtime::Runtime> {
     builder
         .worker_threads(config.workers.into())
         .thread_name("worker")
-        .max_blocking_threads(4)
+        .max_blocking_threads(if config.database.url.is_some() { SHARED_BLOCKING } else { OWN_BLOCKING })
         .enable_all()
         .build()
 }
+
+/// Long reads of a database of the master's own; others are answered where they are asked.
+const OWN_BLOCKING: usize = 4;
+/// Every read of a server's database waits for the network.
+const SHARED_BLOCKING: usize = 12;
 
 /// For commands that do one thing and are done.
 fn once<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, CommandError>
@@ -257,34 +334,4 @@ fn start_log(log: Log) {
         LogFormat::Text => registry.with(format.with_ansi(false)).try_init(),
         LogFormat::Json => registry.with(format.json()).try_init(),
     };
-}
-
-/// Hands every record to `each`, oldest first.
-fn audit(dir: &Path, mut each: impl FnMut(&Record) -> Result<(), CommandError>) -> Result<(), CommandError> {
-    let database = dir.join(file::DATABASE);
-    if !database.exists() {
-        return Err(ServeError::NoMaster(dir.to_owned()).into());
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let store = Store::open(&database)?;
-    let mut after = 0;
-    loop {
-        let page = runtime.block_on(store.audit_records(after, RECORDS_AT_ONCE))?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        page.iter().try_for_each(&mut each)?;
-    }
-    runtime.block_on(store.close());
-    Ok(())
-}
-
-const RECORDS_AT_ONCE: u32 = 1000;
-
-fn verify(dir: &Path) -> Result<(), CommandError> {
-    let mut head = Head::EMPTY;
-    audit(dir, |record| {
-        head = follow(head, record.clone())?;
-        Ok(())
-    })?;
-    Ok(answer(format_args!("{} records, the last one has the hash {}", head.seq, head.hash))?)
 }

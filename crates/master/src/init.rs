@@ -2,26 +2,24 @@
 //!
 //! Invariant: the directory appears whole or not at all: everything is made beside it, synced, and renamed into place.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use gatepass_contract::id::RequestId;
 use gatepass_contract::pki::{self, Anchors, PkiError};
 use gatepass_contract::secret::ApiKey;
 use gatepass_contract::time::UnixTime;
-use gatepass_contract::wire::admin::{Capability, CreateApiKey, KeyKind};
+use gatepass_contract::wire::admin::{Capability, CreateApiKey, KeyKind, UserState};
 use zeroize::Zeroizing;
 
 use crate::ca::{self, CaError};
-use crate::config::Config;
-use crate::domain::apikey::{ApiKeyRecord, Creator, ExpiryPolicy, NewApiKey};
-use crate::domain::audit::{Actor, Cause};
+use crate::config::{Config, NoPassword};
+use crate::domain::apikey::{ApiKeyRecord, Creator, ExpiryPolicy, NewApiKey, Owner, Rights};
+use crate::domain::audit::Cause;
+use crate::domain::people;
+use crate::making::{Making, NotWritten, is_taken};
 use crate::random;
 use crate::sealed::KeyEncryptionKey;
-use crate::store::{Foundation, Store, StoreError};
+use crate::store::{Foundation, Founded, PostgresUrl, Store, StoreError};
 
 /// What lies in a master's directory.
 pub mod file {
@@ -35,6 +33,8 @@ pub mod file {
     pub const ROOT: &str = "root-ca.crt";
     /// Everything else.
     pub const DATABASE: &str = "gatepass.db";
+    /// The password for the server it is on, if it is; also the name of the systemd credential that may stand for it.
+    pub const DATABASE_PASSWORD: &str = "database.password";
     /// The first administrator's API key.
     pub const ADMIN_KEY: &str = "admin.key";
 }
@@ -46,14 +46,8 @@ pub enum InitError {
     #[error("{} is there already and is not empty", .0.display())]
     Exists(PathBuf),
     /// Full disk, no right to.
-    #[error("{} cannot be written", .path.display())]
-    Write {
-        /// Which file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] NotWritten),
     /// Keys or certificates cannot be made.
     #[error("the master's keys cannot be made")]
     Ca(#[from] CaError),
@@ -63,73 +57,79 @@ pub enum InitError {
     /// The database cannot be made.
     #[error("the database cannot be made")]
     Store(#[from] StoreError),
+    /// The database's password cannot be had.
+    #[error(transparent)]
+    Password(#[from] NoPassword),
+    /// The database belongs to another master.
+    #[error("there is a master in that database already")]
+    Founded,
+    /// The database was filled, but the directory is not where it belongs.
+    #[error("the database is filled, but {} cannot be renamed to {}", made.display(), dir.display())]
+    Misplaced {
+        /// What holds the keys.
+        made: PathBuf,
+        /// Where it belongs.
+        dir: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
 }
 
 /// Sets up a master in `dir`; returns the first administrator's API key.
 pub async fn init(dir: &Path, config: &Config, now: UnixTime) -> Result<ApiKey, InitError> {
-    if fs::read_dir(dir).is_ok_and(|mut inside| inside.next().is_some()) {
+    if is_taken(dir) {
         return Err(InitError::Exists(dir.to_owned()));
     }
     let making = Making::beside(dir)?;
-    let key = fill(&making.0, config, now).await?;
-    making.publish(dir)?;
+    let key = fill(&making, config, now).await?;
+    publish(making, dir, config)?;
     Ok(key)
 }
 
-/// A directory on its way; removed again unless it is published.
-struct Making(PathBuf);
-
-impl Making {
-    fn beside(dir: &Path) -> Result<Self, InitError> {
-        let name = dir.file_name().unwrap_or_default().to_string_lossy();
-        let path = dir.with_file_name(format!(".{name}.{}", random::token_id()));
-        let made = fs::create_dir_all(parent(dir)).and_then(|()| DirBuilder::new().mode(0o700).create(&path));
-        made.map_err(failed(&path))?;
-        Ok(Self(path))
-    }
-
-    fn publish(self, dir: &Path) -> Result<(), InitError> {
-        let sync = |path: &Path| File::open(path).and_then(|opened| opened.sync_all());
-        sync(&self.0).map_err(failed(&self.0))?;
-        // An empty directory may be there: systemd makes one for a service.
-        fs::rename(&self.0, dir).map_err(failed(dir))?;
-        sync(parent(dir)).map_err(failed(dir))
+fn publish(making: Making, dir: &Path, config: &Config) -> Result<(), InitError> {
+    match making.publish(dir) {
+        // A database elsewhere is useless without the keys in here.
+        Err(NotWritten { source, .. }) if config.database.url.is_some() => {
+            Err(InitError::Misplaced { made: making.keep(), dir: dir.to_owned(), source })
+        }
+        published => Ok(published?),
     }
 }
 
-impl Drop for Making {
-    fn drop(&mut self) {
-        // Gone already once it was published; else there is nothing more to do about it.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn parent(dir: &Path) -> &Path {
-    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> InitError {
-    let path = path.to_owned();
-    move |source| InitError::Write { path, source }
-}
-
-async fn fill(dir: &Path, config: &Config, now: UnixTime) -> Result<ApiKey, InitError> {
+async fn fill(making: &Making, config: &Config, now: UnixTime) -> Result<ApiKey, InitError> {
     let kek = KeyEncryptionKey::generate();
     let created = ca::create(&config.trust_domain, config.profile.jwt_algorithm.into(), &kek, now)?;
     let root = created.anchor.certificate.clone();
     let key = ApiKey::new(random::key_id(), random::secret(), pki::spki_digest(&root)?);
     let foundation =
         Foundation { anchor: created.anchor, keys: created.keys, administrator: administrator(&key, now) };
-    let store = Store::open(&dir.join(file::DATABASE))?;
-    store.found(cause(now), foundation).await?;
-    store.close().await;
     let anchors = Anchors::new(vec![root]).expect("one certificate is not none").to_pem();
-    write(dir, file::KEY, 0o600, kek.to_file_content().as_bytes())?;
-    write(dir, file::ROOT_KEY, 0o600, created.root_key.as_bytes())?;
-    write(dir, file::ROOT, 0o644, anchors.as_bytes())?;
-    write(dir, file::CONFIG, 0o600, config.to_file_content().as_bytes())?;
-    write(dir, file::ADMIN_KEY, 0o600, line(&key).as_bytes())?;
-    Ok(key)
+    making.write(file::KEY, 0o600, kek.to_file_content().as_bytes())?;
+    making.write(file::ROOT_KEY, 0o600, created.root_key.as_bytes())?;
+    making.write(file::ROOT, 0o644, anchors.as_bytes())?;
+    making.write(file::ADMIN_KEY, 0o600, line(&key).as_bytes())?;
+    let config = with_its_password(making, config)?;
+    making.write(file::CONFIG, 0o600, config.to_file_content().as_bytes())?;
+    // Last: what is founded on a server cannot be taken back.
+    let store = Store::open(&config.database.of(making.path())?)?;
+    let founded = store.found(Cause::of_the_master(random::request_id(), now), foundation).await?;
+    store.close().await;
+    match founded {
+        Founded::New => Ok(key),
+        Founded::Already => Err(InitError::Founded),
+    }
+}
+
+/// A password that came in the URL goes to a file of its own: the configuration is shown to people.
+fn with_its_password(making: &Making, config: &Config) -> Result<Config, NotWritten> {
+    let mut config = config.clone();
+    let database = &mut config.database;
+    if let Some(password) = database.url.as_ref().and_then(PostgresUrl::password) {
+        making.write(file::DATABASE_PASSWORD, 0o600, password)?;
+        database.password_file = Some(file::DATABASE_PASSWORD.into());
+    }
+    Ok(config)
 }
 
 fn line(key: &ApiKey) -> Zeroizing<String> {
@@ -138,45 +138,34 @@ fn line(key: &ApiKey) -> Zeroizing<String> {
     line
 }
 
-fn write(dir: &Path, name: &str, mode: u32, content: &[u8]) -> Result<(), InitError> {
-    let path = dir.join(name);
-    let written =
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        });
-    written.map_err(failed(&path))
-}
-
 /// The key all others come from: it may do everything, everywhere, for a year.
 fn administrator(key: &ApiKey, now: UnixTime) -> ApiKeyRecord {
-    let name = || ADMINISTRATOR.parse().expect("a display name");
     let request = CreateApiKey {
         kind: KeyKind::Personal,
-        name: name(),
+        name: people::ADMINISTRATOR.parse().expect("a display name"),
         description: "made when the master was set up".to_owned(),
+        owner: None,
         groups: Vec::new(),
         capabilities: Capability::ALL.to_vec(),
+        roles: Vec::new(),
         expires: None,
         networks: Vec::new(),
         uses: None,
+        annotation: None,
     };
-    let creator = Creator { owner: &name(), capabilities: Capability::ALL };
-    NewApiKey::new(request, creator, ExpiryPolicy::default(), now)
+    let owner = people::administrator();
+    let creator = Creator { user: &owner, capabilities: Capability::ALL };
+    let owner = Owner { user: &owner, state: UserState::Active, capabilities: Capability::ALL };
+    let rights = Rights { creator, owner: Some(owner), roles: &[] };
+    NewApiKey::new(request, rights, ExpiryPolicy::default(), now)
         .expect("everything is within the rules")
         .into_record(key.id(), key.secret().digest(), now)
-}
-
-const ADMINISTRATOR: &str = "administrator";
-
-fn cause(now: UnixTime) -> Cause {
-    let request: RequestId = random::request_id();
-    Cause { request, actor: Actor::Master, from: IpAddr::V4(Ipv4Addr::LOCALHOST), at: now }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! [`server`] and [`tasks`] run; [`config`], [`cli`], [`init`] and [`serve`] are where a process begins.
 
 pub mod admission;
+pub mod backup;
 pub mod ca;
 pub mod cli;
 pub mod clock;
@@ -14,8 +15,12 @@ pub mod domain;
 pub mod faults;
 pub mod http;
 pub mod init;
+mod making;
 pub mod metrics;
+pub mod migrate;
+pub mod notify;
 mod output;
+pub mod password;
 pub mod random;
 pub mod sealed;
 pub mod serve;

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::rand;
 use data_encoding::BASE64URL_NOPAD;
-use gatepass_contract::id::{AgentId, KeyId, RequestId};
+use gatepass_contract::id::{AgentId, KeyId, NoticeId, RequestId, TokenId};
 use gatepass_contract::secret::Secret;
 
 /// That many random bytes.
@@ -23,6 +23,18 @@ pub fn agent_id() -> AgentId {
 #[must_use]
 pub fn key_id() -> KeyId {
     KeyId(bytes())
+}
+
+/// For a notice to one receiver.
+#[must_use]
+pub fn notice_id() -> NoticeId {
+    NoticeId(bytes())
+}
+
+/// For a new API token or session.
+#[must_use]
+pub fn api_token_id() -> TokenId {
+    TokenId(bytes())
 }
 
 /// For a request that came in.

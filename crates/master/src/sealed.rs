@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use gatepass_contract::pki::Thumbprint;
 use zeroize::Zeroizing;
@@ -103,8 +105,40 @@ impl KeyEncryptionKey {
         Ok(body)
     }
 
+    /// A key of its own for something else than sealing: HKDF-SHA256 (RFC 5869).
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> DerivedKey {
+        let extracted = Salt::new(HKDF_SHA256, b"gatepass").extract(&*self.0);
+        let info = [purpose.as_bytes()];
+        let key = extracted.expand(&info, HMAC_SHA256).expect("32 bytes are within the bounds of HKDF");
+        DerivedKey(key.into())
+    }
+
     fn cipher(&self) -> RandomizedNonceKey {
         RandomizedNonceKey::new(&AES_256_GCM, &*self.0).expect("32 bytes are an AES-256 key")
+    }
+}
+
+/// A key for HMAC-SHA256 that follows from the key-encryption key: every master of a database has the same.
+#[derive(Clone)]
+pub struct DerivedKey(hmac::Key);
+
+impl DerivedKey {
+    /// 32 bytes that nobody without the key can tell from random ones. Different parts have different ones.
+    #[must_use]
+    pub fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        context.sign().as_ref().try_into().expect("HMAC-SHA256 has 32 bytes")
+    }
+}
+
+impl fmt::Debug for DerivedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivedKey")
     }
 }
 
@@ -142,6 +176,22 @@ mod tests {
             assert!(kek.open(KeyPurpose::Token, ID, &Sealed::from_bytes(bytes)).is_err(), "byte {at}");
         }
         assert!(kek.open(KeyPurpose::Token, ID, &Sealed::from_bytes(vec![0; 5])).is_err());
+    }
+
+    #[test]
+    fn what_is_derived_depends_on_key_purpose_and_every_part() {
+        let kek = KeyEncryptionKey::generate();
+        let (one, again) = (kek.derive("one"), kek.derive("one"));
+        assert_eq!(one.tag(&[b"ab", b"c"]), again.tag(&[b"ab", b"c"]));
+        for other in [
+            one.tag(&[b"a", b"bc"]),
+            one.tag(&[b"abc"]),
+            kek.derive("two").tag(&[b"ab", b"c"]),
+            KeyEncryptionKey::generate().derive("one").tag(&[b"ab", b"c"]),
+        ] {
+            assert_ne!(one.tag(&[b"ab", b"c"]), other);
+        }
+        assert_eq!(format!("{one:?}"), "DerivedKey");
     }
 
     #[test]

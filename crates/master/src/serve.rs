@@ -4,22 +4,25 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepass_contract::name::HostName;
 use gatepass_contract::pki::Anchors;
+use tokio::sync::oneshot;
 use tracing::info;
 
 use crate::ca::{self, CaError, Issuer};
 use crate::clock;
-use crate::config::{Config, ServerName};
+use crate::config::{Config, NoPassword, ServerName, Surroundings};
 use crate::domain::signing::{KeyPurpose, SigningKeyRecord, Slot};
 use crate::domain::slots::Planner;
 use crate::http::{self, App, Parts};
 use crate::init::file;
+use crate::notify::{Courier, NotifyError};
 use crate::sealed::{KeyEncryptionKey, SealError};
 use crate::server::{Server, tls};
-use crate::store::{Store, StoreError};
-use crate::tasks::{self, OwnCertificate};
+use crate::store::{Database, Store, StoreError};
+use crate::tasks::{self, Notices, OwnCertificate, Rhythm};
 
 /// Why a master cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,9 @@ pub enum ServeError {
     /// The key that seals all others cannot be had.
     #[error("the master's key cannot be used")]
     Seal(#[from] SealError),
+    /// The database's password cannot be had.
+    #[error(transparent)]
+    Password(#[from] NoPassword),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -39,6 +45,9 @@ pub enum ServeError {
     /// The database holds no active key for something.
     #[error("the database holds no active {0} key")]
     NoKey(KeyPurpose),
+    /// Notices cannot be sent as configured.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[from] tls::TlsError),
@@ -58,17 +67,18 @@ pub struct Bound {
     server: Server,
     app: App,
     store: Store,
+    courier: Courier,
+    rhythm: Rhythm,
     address: SocketAddr,
+    /// At which age audit records go.
+    retention: Option<Duration>,
 }
 
 /// Opens the master in `dir` and takes its port.
 pub async fn bind(dir: &Path, config: &Config) -> Result<Bound, ServeError> {
-    let database = dir.join(file::DATABASE);
-    if !database.exists() {
-        return Err(ServeError::NoMaster(dir.to_owned()));
-    }
+    let store = open(dir, config)?;
+    store.settle(clock::now()).await?;
     let kek = key_encryption_key(dir)?;
-    let store = Store::open(&database)?;
     let keys = store.signing_keys().await?;
     let issuer = Arc::new(Issuer::open(active(&keys, KeyPurpose::IssuingCa)?, &kek)?);
     let token_key = ca::token_key(active(&keys, KeyPurpose::Token)?, &kek)?;
@@ -79,8 +89,12 @@ pub async fn bind(dir: &Path, config: &Config) -> Result<Bound, ServeError> {
     let cannot = |source| ServeError::Listen { address: config.listen, source };
     let server = listening.map_err(cannot)?;
     let address = server.address().map_err(cannot)?;
+    let courier = courier(dir, config, address)?;
+    let advance = config.keys.advance_notice;
+    store.route_notices(config.notices.routing(advance), clock::now()).await?;
     let app = App::new(Parts {
         rekeys: rekeys(&store, config).await?,
+        repeats: kek.derive(REPEATS),
         store: store.clone(),
         issuer,
         token_key,
@@ -91,7 +105,42 @@ pub async fn bind(dir: &Path, config: &Config) -> Result<Bound, ServeError> {
         load: server.load(),
     })
     .map_err(CaError::from)?;
-    Ok(Bound { server, app, store, address })
+    let rhythm = rhythm(config);
+    Ok(Bound { server, app, store, courier, rhythm, address, retention: config.audit.retention.age() })
+}
+
+/// What links in notices begin with depends on the real port.
+fn courier(dir: &Path, config: &Config, address: SocketAddr) -> Result<Courier, NotifyError> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Courier::open(&config.notices.settings(Surroundings {
+        dir,
+        credentials: credentials.as_deref(),
+        own_name: &config.names[0],
+        own_url: &config.url(address.port()),
+    }))
+}
+
+fn rhythm(config: &Config) -> Rhythm {
+    Rhythm {
+        scan_every: config.notices.scan_every.duration(),
+        advance: config.keys.advance_notice.duration(),
+        retries: config.notices.retries(),
+        keep: config.notices.keep.duration(),
+    }
+}
+
+/// What the key for requests that may come again is derived for.
+const REPEATS: &str = "idempotency";
+
+/// Opens the database of the master in `dir`; makes none where there is none.
+pub fn open(dir: &Path, config: &Config) -> Result<Store, ServeError> {
+    let database = config.database.of(dir)?;
+    if let Database::File(path) = &database
+        && !path.exists()
+    {
+        return Err(ServeError::NoMaster(dir.to_owned()));
+    }
+    Ok(Store::open(&database)?)
 }
 
 impl Bound {
@@ -104,8 +153,20 @@ impl Bound {
     /// Serves until `shutdown`, finishes what was accepted, closes the database.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let pulse = tokio::spawn(tasks::watchdog());
+        let lead = self.store.lead();
+        let rotation = tokio::spawn(tasks::rotation(self.store.clone(), lead.clone()));
+        let retention = tokio::spawn(tasks::retention(self.store.clone(), lead.clone(), self.retention));
+        let notices = Notices::new(self.store.clone(), self.courier, lead.clone(), self.rhythm);
+        let (end, ended) = oneshot::channel::<()>();
+        let notices = tokio::spawn(notices.run(async { drop(ended.await) }));
         self.server.run(http::router(self.app), shutdown).await;
         pulse.abort();
+        drop(end);
+        // It says itself what went wrong.
+        let _ = notices.await;
+        rotation.abort();
+        retention.abort();
+        drop(lead);
         self.store.close().await;
         info!("ended");
     }

@@ -1,5 +1,9 @@
 //! The master's own affairs: the certificate it shows, and telling systemd that all is well.
 
+mod notices;
+mod retention;
+mod rotation;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +19,10 @@ use tracing::{error, info};
 
 use crate::ca::{CaError, Issuer};
 use crate::clock;
+
+pub use notices::{Notices, Rhythm};
+pub use retention::retention;
+pub use rotation::rotation;
 
 /// The certificate the master shows, made in memory. It is replaced when it is next shown after two thirds of its time,
 /// and at once when the master's clock was set to a time at which it is not good.

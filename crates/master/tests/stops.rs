@@ -6,23 +6,30 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
+use gatepass_contract::audit::{Head, verify};
 use gatepass_contract::digest::Sha256;
-use gatepass_contract::id::{AgentId, KeyId, RequestId};
+use gatepass_contract::id::{AgentId, ApprovalId, KeyId, RequestId};
 use gatepass_contract::pki::{KeyKind, PublicKey};
 use gatepass_contract::time::{Skew, UnixTime};
 use gatepass_contract::wire::admin::{
-    AgentState, Capability, ClockStanding, CreateApiKey, KeyKind as Kind, KeyState,
+    AgentState, Capability, ClockStanding, CreateApiKey, CredentialKind, Expiry, KeyKind as Kind, KeyState,
+    UserState,
 };
 use gatepass_contract::wire::agent::{ClockReport, Facts};
 use gatepass_master::ca::{self, Issuer};
-use gatepass_master::domain::apikey::{Creator, ExpiryPolicy, KeyEvent, NewApiKey};
-use gatepass_master::domain::audit::{Actor, Cause, Head, verify};
+use gatepass_master::domain::apikey::{Act, Creator, ExpiryPolicy, KeyRules, NewApiKey, Owner, Rights};
+use gatepass_master::domain::approval::ApprovalPolicy;
+use gatepass_master::domain::audit::{Actor, Cause, Credential};
+use gatepass_master::domain::people;
+use gatepass_master::domain::principal::Principal;
 use gatepass_master::domain::profile::Profile;
+use gatepass_master::domain::version::Expected;
 use gatepass_master::faults::STOP_AT;
 use gatepass_master::sealed::KeyEncryptionKey;
-use gatepass_master::store::{EnrolOrder, Foundation, RenewOrder, Store};
+use gatepass_master::store::{ChangeOrder, Database, EnrolOrder, Foundation, RenewOrder, Store};
 use rcgen::{KeyPair, PublicKeyData};
 
 const NOW: UnixTime = UnixTime(1_795_379_123_000);
@@ -33,7 +40,7 @@ const KEK: [u8; 32] = [9; 32];
 
 fn cause() -> Cause {
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Cause { request: RequestId([1; 10]), actor: Actor::Anonymous, from, at: NOW }
+    Cause { request: RequestId([1; 10]), actor: Actor::Anonymous, from, at: NOW, annotation: None }
 }
 
 fn kek() -> KeyEncryptionKey {
@@ -45,20 +52,25 @@ async fn found(place: &Path) {
     let created = ca::create(&"example.com".parse().expect("a domain"), KeyKind::EcdsaP256, &kek(), NOW);
     let created = created.expect("a CA");
     let request = CreateApiKey {
-        kind: Kind::Service,
+        kind: Kind::Personal,
         name: "once".parse().expect("a name"),
         description: String::new(),
-        groups: vec!["db".parse().expect("a group")],
+        owner: None,
+        groups: Vec::new(),
         capabilities: vec![Capability::AgentEnrol],
+        roles: Vec::new(),
         expires: None,
         networks: Vec::new(),
         uses: Some(1),
+        annotation: None,
     };
-    let owner = "root".parse().expect("a name");
-    let creator = Creator { owner: &owner, capabilities: Capability::ALL };
-    let key = NewApiKey::new(request, creator, ExpiryPolicy::default(), NOW).expect("within the rules");
+    let user = people::administrator();
+    let creator = Creator { user: &user, capabilities: Capability::ALL };
+    let owner = Owner { user: &user, state: UserState::Active, capabilities: Capability::ALL };
+    let rights = Rights { creator, owner: Some(owner), roles: &[] };
+    let key = NewApiKey::new(request, rights, ExpiryPolicy::default(), NOW).expect("within the rules");
     let administrator = key.into_record(KEY, Sha256([0; 32]), NOW);
-    let store = Store::open(&place.join("master.db")).expect("a database");
+    let store = Store::open(&Database::File(place.join("master.db"))).expect("a database");
     let foundation = Foundation { anchor: created.anchor, keys: created.keys, administrator };
     store.found(cause(), foundation).await.expect("stored");
     store.close().await;
@@ -90,7 +102,7 @@ const CLOCK: ClockReport = ClockReport { local: NOW, skew: Skew { ahead: 0, doub
 
 /// Enrol, renew, revoke the agent and the key: each twice, as one does whose answer was lost.
 async fn life(place: &Path) {
-    let store = Store::open(&place.join("master.db")).expect("opens");
+    let store = Store::open(&Database::File(place.join("master.db"))).expect("opens");
     let (issuer, name) = (issuer(&store).await, "db7".parse().expect("a name"));
     let profile = Profile::new("example.com".parse().expect("a domain"), "https://m".to_owned());
     let validity = profile.validity(NOW, issuer.validity()).expect("the CA is good");
@@ -99,6 +111,7 @@ async fn life(place: &Path) {
     let (first, second) = (key(place, "first"), key(place, "second"));
     let enrolment = EnrolOrder {
         api_key: KEY,
+        secret_number: 1,
         agent: AGENT,
         name: name.clone(),
         facts: facts(),
@@ -121,10 +134,36 @@ async fn life(place: &Path) {
         store.renew(cause(), renewal.clone()).await.expect("works");
     }
     for _ in 0..2 {
-        store.move_api_key(cause(), KEY, KeyEvent::Revoke).await.expect("works");
+        store.change_api_key(cause(), revocation()).await.expect("works");
         store.revoke_agent(cause(), AGENT).await.expect("works");
     }
     store.close().await;
+}
+
+fn revocation() -> ChangeOrder {
+    let by = Principal {
+        user: people::administrator(),
+        credential: Credential::ApiKey(KEY),
+        kind: CredentialKind::ApiKey,
+        name: "once".to_owned(),
+        groups: Vec::new(),
+        capabilities: Capability::ALL.to_vec(),
+        expires: Expiry::Never,
+    };
+    let rules = KeyRules {
+        expiry: ExpiryPolicy::default(),
+        approval: ApprovalPolicy::default(),
+        overlap: Duration::ZERO,
+    };
+    ChangeOrder {
+        id: KEY,
+        act: Act::Revoke,
+        by,
+        expected: Expected::Any,
+        rules: Arc::new(rules),
+        request: ApprovalId([5; 10]),
+        claim: None,
+    }
 }
 
 /// Not a test of its own: what runs in the process that is stopped.
@@ -154,7 +193,7 @@ struct Seen {
 }
 
 async fn look(place: &Path) -> Seen {
-    let store = Store::open(&place.join("master.db")).expect("opens after a stop");
+    let store = Store::open(&Database::File(place.join("master.db"))).expect("opens after a stop");
     let key = store.api_key(KEY).await.expect("readable").expect("there");
     let agent = store.agent(AGENT).await.expect("readable");
     verify(Head::EMPTY, store.audit_records(0, 1000).await.expect("readable")).expect("an unbroken chain");

@@ -10,10 +10,20 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:literal, $title:literal, $remedy:ident;)*) => {
         /// Why a request was not carried out. A code says no more than its caller may know.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum Code {
             $($(#[$doc])* #[serde(rename = $text)] $name,)*
         }
+
+        // utoipa's own derivation does not see names that a macro gives.
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for Code {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                crate::schema::words("which problem it is", Self::ALL.iter().map(|code| code.as_str()))
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for Code {}
 
         impl Code {
             /// Every code there is.
@@ -70,12 +80,22 @@ codes! {
     ApiKeyRefused = "api-key-refused", 401, "The API key is not accepted", CallHuman;
     /// The API key is suspended; said only to who holds its secret.
     ApiKeySuspended = "api-key-suspended", 403, "The API key is suspended", CallHuman;
+    /// The API key waits for approval; said only to who holds its secret.
+    ApiKeyPending = "api-key-pending", 403, "The API key waits for approval", CallHuman;
+    /// The API key is switched off; said only to who holds its secret.
+    ApiKeyDisabled = "api-key-disabled", 403, "The API key is switched off", CallHuman;
+    /// The user it belongs to is disabled or deleted; said only to who holds the secret.
+    OwnerInactive = "owner-inactive", 403, "The owner of the credential is not active", CallHuman;
     /// The API key's time is over.
     ApiKeyExpired = "api-key-expired", 403, "The API key has expired", CallHuman;
     /// The API key has admitted as many as it may.
     ApiKeyUsedUp = "api-key-used-up", 403, "The API key has no uses left", CallHuman;
-    /// The API key may not be used from this address.
-    NetworkNotAllowed = "network-not-allowed", 403, "The API key may not be used from this address", CallHuman;
+    /// The API key or token may not be used from this address.
+    NetworkNotAllowed = "network-not-allowed", 403, "The credential may not be used from this address", CallHuman;
+    /// The API token's time is over; said only to who holds it.
+    TokenExpired = "token-expired", 401, "The API token has expired", CallHuman;
+    /// The API token is switched off; said only to who holds it.
+    TokenDisabled = "token-disabled", 403, "The API token is switched off", CallHuman;
     /// The caller is known and may not do this.
     CapabilityMissing = "capability-missing", 403, "The caller lacks the capability", CallHuman;
     /// The proof's signature, request or agent does not fit.
@@ -100,9 +120,27 @@ codes! {
     NotFound = "not-found", 404, "Not found", CallHuman;
     /// The path exists, the method does not.
     MethodNotAllowed = "method-not-allowed", 405, "Method not allowed", CallHuman;
+    /// Whoever requested something, or owns it, cannot decide it.
+    OwnRequest = "own-request", 403, "Somebody else has to decide this", CallHuman;
+    /// Something for this API key waits for approval already.
+    RequestPending = "request-pending", 409, "A request waits for approval", CallHuman;
+    /// Policy wants a reason with this change.
+    AnnotationRequired = "annotation-required", 422, "The change needs an annotation", CallHuman;
+    /// What was asked for breaks a rule.
+    Unacceptable = "unacceptable", 422, "The request breaks a rule", CallHuman;
+    /// Somebody else has edited it since it was read.
+    PreconditionFailed = "precondition-failed", 412, "It was changed by somebody else", CallHuman;
+    /// An edit must say which version it is of.
+    PreconditionRequired = "precondition-required", 428, "The edit must name a version", CallHuman;
+    /// The same idempotency key came with another request.
+    IdempotencyMismatch = "idempotency-mismatch", 422, "The idempotency key was used for another request", CallHuman;
+    /// Something else still needs it.
+    InUse = "in-use", 409, "It is still in use", CallHuman;
+    /// Too many attempts that failed.
+    RateLimited = "rate-limited", 429, "Too many failed attempts", Wait;
     /// The client took too long over its request.
     Timeout = "request-timeout", 408, "The request took too long to arrive", Wait;
-    /// A key with that name exists.
+    /// Another one with that name exists.
     NameTaken = "name-taken", 409, "The name is taken", CallHuman;
     /// The key's state does not allow this change.
     IllegalMove = "illegal-move", 409, "The state does not allow this change", CallHuman;

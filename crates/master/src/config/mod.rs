@@ -2,10 +2,16 @@
 //!
 //! Only `main`, `cli` and `init` import this module; every other one is handed its own typed piece.
 
+mod audit;
+mod database;
+mod keys;
+mod notices;
+mod people;
 mod values;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_contract::address::DEFAULT_PORT;
@@ -19,10 +25,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::Capacity;
 use crate::domain::apikey::ExpiryPolicy;
+use crate::domain::approval::ApprovalPolicy;
 use crate::domain::profile;
 use crate::http::{BodyLimits, Policy};
 use crate::server;
 
+pub use audit::{Audit, Retention};
+pub use database::{DatabaseConfig, NoPassword};
+pub use keys::Keys;
+pub use notices::{Notices, Surroundings};
+pub use people::{MinLength, Passwords, Tokens};
 pub use values::{JwtAlgorithm, Lifetime, LogFormat, LogLevel, ServerName, Workers};
 
 /// The whole file.
@@ -42,16 +54,28 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that answer requests.
     pub workers: Workers,
+    /// `[database]`
+    pub database: DatabaseConfig,
     /// `[profile]`
     pub profile: Profile,
     /// `[keys]`
     pub keys: Keys,
+    /// `[approval]`
+    pub approval: ApprovalPolicy,
+    /// `[tokens]`
+    pub tokens: Tokens,
+    /// `[passwords]`
+    pub passwords: Passwords,
     /// `[limits]`
     pub limits: Limits,
     /// `[reports]`
     pub reports: Reports,
     /// `[metrics]`
     pub metrics: Metrics,
+    /// `[audit]`
+    pub audit: Audit,
+    /// `[notices]`
+    pub notices: Notices,
     /// `[log]`
     pub log: Log,
 }
@@ -65,11 +89,17 @@ impl Default for Config {
             trust_domain: "gatepass".parse().expect("a host name"),
             trusted_proxies: Vec::new(),
             workers: Workers(2),
+            database: DatabaseConfig::default(),
             profile: Profile::default(),
             keys: Keys::default(),
+            approval: ApprovalPolicy::default(),
+            tokens: Tokens::default(),
+            passwords: Passwords::default(),
             limits: Limits::default(),
             reports: Reports::default(),
             metrics: Metrics::default(),
+            audit: Audit::default(),
+            notices: Notices::default(),
             log: Log::default(),
         }
     }
@@ -112,24 +142,6 @@ impl Default for Profile {
     }
 }
 
-/// `[keys]`: how long API keys live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Keys {
-    /// Where whoever creates one names no end.
-    pub default_expiry: Span,
-    /// Whether a key may be made that never expires.
-    pub allow_never: bool,
-    /// How long before its end a key counts as expiring.
-    pub advance_notice: Span,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { default_expiry: days(365), allow_never: false, advance_notice: days(5) }
-    }
-}
-
 /// `[limits]`: bounds on what strangers can make the master hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -150,6 +162,8 @@ pub struct Limits {
     pub idle_timeout: Span,
     /// The largest request body.
     pub request_bytes: usize,
+    /// Attempts a minute to show who one is that may fail, for each address and for each API key or user.
+    pub failed_attempts: u32,
 }
 
 impl Default for Limits {
@@ -163,6 +177,7 @@ impl Default for Limits {
             body_timeout: Span::from_secs(10),
             idle_timeout: Span::from_secs(60),
             request_bytes: MAX_REQUEST_BYTES,
+            failed_attempts: 30,
         }
     }
 }
@@ -270,7 +285,7 @@ impl Config {
         let path = path.to_owned();
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::Parse {
             path: path.clone(),
-            message: error.to_string().trim_end().to_owned(),
+            message: database::redacted(error.to_string().trim_end()),
             meant: nearest_key(error.message()),
         })?;
         match config.contradiction() {
@@ -282,14 +297,15 @@ impl Config {
     fn contradiction(&self) -> Option<&'static str> {
         if self.names.is_empty() {
             Some("`names` needs at least one name, agents must call the master something")
-        } else if self.limits.connections == 0 || self.limits.issuing == 0 {
-            Some("`limits.connections` and `limits.issuing` are at least 1")
+        } else if self.limits.connections == 0 || self.limits.issuing == 0 || self.limits.failed_attempts == 0
+        {
+            Some("`limits.connections`, `limits.issuing` and `limits.failed_attempts` are at least 1")
         } else if self.reports.clock_warn > self.reports.clock_critical {
             Some("`reports.clock_warn` is larger than `reports.clock_critical`")
         } else if self.reports.every < Span::from_secs(1) {
             Some("`reports.every` is at least 1s")
         } else {
-            None
+            self.keys.contradiction().or_else(|| self.notices.contradiction())
         }
     }
 
@@ -351,10 +367,7 @@ impl Config {
     pub fn policy(&self) -> Policy {
         Policy {
             profile: self.profile(),
-            key_expiry: ExpiryPolicy {
-                default: self.keys.default_expiry.duration(),
-                never: self.keys.allow_never,
-            },
+            keys: Arc::new(self.keys.rules(&self.approval)),
             advance_notice: self.keys.advance_notice.duration(),
             clock_tolerance: ClockTolerance {
                 warn: self.reports.clock_warn.duration(),
@@ -364,6 +377,15 @@ impl Config {
             body: BodyLimits { bytes: self.limits.request_bytes, time: self.limits.body_timeout.duration() },
             trusted_proxies: self.trusted_proxies.clone(),
             metrics_networks: self.metrics.networks.clone(),
+            annotations: self.audit.annotation_required.clone(),
+            token_expiry: ExpiryPolicy {
+                default: self.tokens.default_expiry.duration(),
+                never: self.tokens.allow_never,
+                longest: None,
+            },
+            session: self.tokens.session.0.duration(),
+            shortest_password: self.passwords.min_length.into(),
+            failed_attempts: self.limits.failed_attempts,
         }
     }
 
@@ -421,6 +443,14 @@ mod tests {
             ("names = [\"UPPER\"]", "is not a host name", None),
             ("names = []", "at least one name", None),
             ("workers = 0", "1 to 256", None),
+            ("[passwords]\nmin_length = 8", "10 to 128", None),
+            ("[limits]\nfailed_attempts = 0", "at least 1", None),
+            ("[audit]\nretention = \"400\"", "never", None),
+            ("[audit]\nretention = \"1h\"", "a day at least", None),
+            ("[audit]\nannotation_required = [\"key.revok\"]", "names no change", None),
+            ("[database]\nurl = \"mysql://db/x\"", "looks like postgresql://", None),
+            ("[approval]\ncreation = [\"sevice\"]", "or a kind of key", None),
+            ("[keys]\nlongest = \"90d\"", "larger than `keys.longest`", None),
             ("[reports]\nclock_warn = \"2min\"", "larger than", None),
         ] {
             let error = Config::parse(text, "master.toml").expect_err(text);

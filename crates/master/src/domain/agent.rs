@@ -14,7 +14,7 @@ use gatepass_contract::wire::admin::{AgentState, AgentView, Capability, ClockSta
 use gatepass_contract::wire::agent::{ClockReport, Facts, HookResult};
 use rustls_pki_types::CertificateDer;
 
-use super::apikey::ApiKeyRecord;
+use super::apikey::{ApiKeyRecord, KeyHolder};
 use super::refusal::Refusal;
 
 /// An agent as it is stored.
@@ -172,17 +172,19 @@ pub enum Enrolment {
     Refused(Refusal),
 }
 
-/// Decides an enrolment. `known`: who holds the public key in the request already.
+/// Decides an enrolment with that secret of the key. `known`: who holds the public key in the request already.
 #[must_use]
 pub fn enrolment(
-    by: &ApiKeyRecord,
+    (by, secret_number): (&KeyHolder, u32),
     known: Option<(&AgentRecord, &CredentialRecord)>,
     from: IpAddr,
     now: UnixTime,
 ) -> Enrolment {
-    let decided = by.allows(Capability::AgentEnrol, from, now).and_then(|()| match known {
-        None => by.has_use_left().map(|()| Enrolment::New),
-        Some((agent, held)) => enrolled_before(by, agent, held, now).map(|()| Enrolment::Again),
+    let admitted =
+        by.allows(secret_number, from, now).and_then(|admitted| admitted.may(Capability::AgentEnrol));
+    let decided = admitted.and_then(|()| match known {
+        None => by.key.has_use_left().map(|()| Enrolment::New),
+        Some((agent, held)) => enrolled_before(&by.key, agent, held, now).map(|()| Enrolment::Again),
     });
     decided.unwrap_or_else(Enrolment::Refused)
 }

@@ -1,98 +1,178 @@
-//! The audit: what happened, in records that each carry the hash of the one before.
+//! What the audit holds: who did what to whom, with what, from where, and why.
 //!
-//! Invariant: nobody can change, remove or insert a record without every later hash giving it away. [`verify`] needs
-//! nothing but the records, so an export can be checked anywhere.
+//! The chain that makes it tamper-evident is [`gatepass_contract::audit`].
 
 use std::fmt;
 use std::net::IpAddr;
 
-use gatepass_contract::digest::Sha256;
-use gatepass_contract::id::{AgentId, KeyId, RequestId};
+use gatepass_contract::audit::{DONE, Entry};
+use gatepass_contract::id::{AgentId, ApprovalId, KeyId, NoticeId, RequestId, TokenId};
+use gatepass_contract::name::{GroupName, RoleName, UserName};
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::Code;
-use serde::{Deserialize, Serialize};
+use gatepass_contract::wire::admin::Annotation;
+use serde_json::{Value, json};
 
 /// Who did it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// Somebody who has not shown who they are.
     Anonymous,
-    /// Who held this API key.
-    ApiKey(KeyId),
+    /// A user, or something that acts for one.
+    User(UserName, Credential),
     /// The agent itself.
     Agent(AgentId),
     /// The master, of its own accord or at its console.
     Master,
 }
 
+/// With what a user showed who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key.
+    ApiKey(KeyId),
+    /// An API token, or the token of a session.
+    Token(TokenId),
+    /// A password.
+    Password,
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anonymous => f.write_str("anonymous"),
-            Self::ApiKey(id) => write!(f, "apikey:{id}"),
+            Self::User(name, Credential::ApiKey(id)) => write!(f, "user:{name}/apikey:{id}"),
+            Self::User(name, Credential::Token(id)) => write!(f, "user:{name}/token:{id}"),
+            Self::User(name, Credential::Password) => write!(f, "user:{name}/password"),
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Master => f.write_str("master"),
         }
     }
 }
 
-/// What was done, or refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// Signing keys and the first API key were made.
-    Found,
-    /// An API key was created.
-    KeyCreate,
-    /// An API key was suspended.
-    KeySuspend,
-    /// An API key was taken into use again.
-    KeyResume,
-    /// An API key was revoked.
-    KeyRevoke,
-    /// An agent enrolled.
-    AgentEnrol,
-    /// An agent got its next generation.
-    AgentRenew,
-    /// An agent got a fresh token for the generation it has.
-    AgentRefresh,
-    /// An agent reported.
-    AgentReport,
-    /// An agent said good-bye.
-    AgentDeregister,
-    /// An agent was cut off.
-    AgentRevoke,
-    /// Somebody asked for what only some may see.
-    Read,
+macro_rules! actions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// What was done, or refused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Action {
+            /// Every one there is.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// As in the records; never changes its meaning.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+        }
+    };
 }
 
-impl Action {
-    /// As in the records; never changes its meaning.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Found => "master.found",
-            Self::KeyCreate => "key.create",
-            Self::KeySuspend => "key.suspend",
-            Self::KeyResume => "key.resume",
-            Self::KeyRevoke => "key.revoke",
-            Self::AgentEnrol => "agent.enrol",
-            Self::AgentRenew => "agent.renew",
-            Self::AgentRefresh => "agent.refresh",
-            Self::AgentReport => "agent.report",
-            Self::AgentDeregister => "agent.deregister",
-            Self::AgentRevoke => "agent.revoke",
-            Self::Read => "read",
-        }
-    }
+actions! {
+    /// Signing keys and the first API key were made.
+    Found = "master.found",
+    /// A backup was put in place of what there was.
+    Restore = "master.restore",
+    /// An API key was created.
+    KeyCreate = "key.create",
+    /// An API key was edited.
+    KeyEdit = "key.edit",
+    /// An API key got another end.
+    KeyRenew = "key.renew",
+    /// An API key got a second secret.
+    KeyRotate = "key.rotate",
+    /// An API key's former secret ended.
+    KeyRetire = "key.retire",
+    /// An API key was suspended.
+    KeySuspend = "key.suspend",
+    /// An API key was taken into use again.
+    KeyResume = "key.resume",
+    /// What waited for an API key was approved.
+    KeyApprove = "key.approve",
+    /// What waited for an API key was rejected.
+    KeyReject = "key.reject",
+    /// An API key was revoked.
+    KeyRevoke = "key.revoke",
+    /// An API key was deleted.
+    KeyDelete = "key.delete",
+    /// An API token was created.
+    TokenCreate = "token.create",
+    /// An API token was edited.
+    TokenEdit = "token.edit",
+    /// A new JWT was made for an API token.
+    TokenUnlock = "token.unlock",
+    /// An API token was ended.
+    TokenExpire = "token.expire",
+    /// An API token was deleted.
+    TokenDelete = "token.delete",
+    /// Somebody signed in.
+    SignIn = "session.begin",
+    /// Somebody signed out.
+    SignOut = "session.end",
+    /// A user was created.
+    UserCreate = "user.create",
+    /// A user was edited, enabled or disabled.
+    UserEdit = "user.edit",
+    /// A user's password was set.
+    UserPassword = "user.password",
+    /// A user was deleted.
+    UserDelete = "user.delete",
+    /// A group was created.
+    GroupCreate = "group.create",
+    /// A group was edited.
+    GroupEdit = "group.edit",
+    /// A group was deleted.
+    GroupDelete = "group.delete",
+    /// A role was created.
+    RoleCreate = "role.create",
+    /// A role was edited.
+    RoleEdit = "role.edit",
+    /// A role was deleted.
+    RoleDelete = "role.delete",
+    /// A test notice was asked for.
+    NoticeTest = "notice.test",
+    /// A notice was sent again.
+    NoticeResend = "notice.resend",
+    /// Old records were dropped from the front.
+    AuditPrune = "audit.prune",
+    /// An agent enrolled.
+    AgentEnrol = "agent.enrol",
+    /// An agent got its next generation.
+    AgentRenew = "agent.renew",
+    /// An agent got a fresh token for the generation it has.
+    AgentRefresh = "agent.refresh",
+    /// An agent reported.
+    AgentReport = "agent.report",
+    /// An agent said good-bye.
+    AgentDeregister = "agent.deregister",
+    /// An agent was cut off.
+    AgentRevoke = "agent.revoke",
+    /// Somebody asked for what only some may see.
+    Read = "read",
 }
 
 /// To whom or what it was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// Nothing in particular, or nothing that exists.
     None,
     /// An API key.
     ApiKey(KeyId),
+    /// An API token, or a session.
+    Token(TokenId),
+    /// What waits for an approver.
+    Approval(ApprovalId),
+    /// A user.
+    User(UserName),
+    /// A group.
+    Group(GroupName),
+    /// A role.
+    Role(RoleName),
+    /// A notice.
+    Notice(NoticeId),
     /// An agent.
     Agent(AgentId),
 }
@@ -102,13 +182,19 @@ impl fmt::Display for Subject {
         match self {
             Self::None => Ok(()),
             Self::ApiKey(id) => write!(f, "apikey:{id}"),
+            Self::Token(id) => write!(f, "token:{id}"),
+            Self::Approval(id) => write!(f, "approval:{id}"),
+            Self::User(name) => write!(f, "user:{name}"),
+            Self::Group(name) => write!(f, "group:{name}"),
+            Self::Role(name) => write!(f, "role:{name}"),
+            Self::Notice(id) => write!(f, "notice:{id}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
         }
     }
 }
 
 /// Because of what something is written: who asked, from where, when, in which request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// The request; the caller was told the same id.
     pub request: RequestId,
@@ -118,6 +204,17 @@ pub struct Cause {
     pub from: IpAddr,
     /// When, by the master's clock.
     pub at: UnixTime,
+    /// Why, in their own words.
+    pub annotation: Option<Annotation>,
+}
+
+impl Cause {
+    /// Of what the master does of its own accord, or what is asked for at its console.
+    #[must_use]
+    pub const fn of_the_master(request: RequestId, at: UnixTime) -> Self {
+        let from = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        Self { request, actor: Actor::Master, from, at, annotation: None }
+    }
 }
 
 /// What is to be recorded; the chain gives it its place.
@@ -133,140 +230,34 @@ pub struct Event {
     pub detail: serde_json::Value,
 }
 
-/// One record, as it is stored and exported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Record {
-    /// Counts from one, without gaps.
-    pub seq: u64,
-    /// When, by the master's clock.
-    pub at: UnixTime,
-    /// In which request.
-    pub request: RequestId,
-    /// Who, see [`Actor`].
-    pub actor: String,
-    /// What, see [`Action`].
-    pub action: String,
-    /// To whom, see [`Subject`].
-    pub subject: String,
-    /// `done`, or the code of the refusal.
-    pub outcome: String,
-    /// From where.
-    pub from: IpAddr,
-    /// JSON, kept as the very text that was hashed.
-    pub detail: String,
-    /// The hash of the record before; of the first one, all zeros.
-    pub previous: Sha256,
-    /// SHA-256 over everything above.
-    pub hash: Sha256,
+/// What a change has changed, for the detail: the members that differ, before and after.
+#[must_use]
+pub fn difference(before: &Value, after: &Value) -> Value {
+    let differing = |this: &Value, other: &Value| -> serde_json::Map<_, _> {
+        let members = this.as_object().into_iter().flatten();
+        let differing = members.filter(|(name, value)| other.get(name.as_str()) != Some(value));
+        differing.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    json!({ "before": differing(before, after), "after": differing(after, before) })
 }
 
-/// Where the chain ends at present.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// Number of the last record; 0 for none.
-    pub seq: u64,
-    /// Its hash.
-    pub hash: Sha256,
-}
-
-impl Head {
-    /// Of an empty chain.
-    pub const EMPTY: Self = Self { seq: 0, hash: Sha256([0; 32]) };
-
-    /// The record that follows it.
+impl Event {
+    /// The entry for the chain. An annotation stands in the detail.
     #[must_use]
-    pub fn append(self, cause: &Cause, event: &Event) -> Record {
-        let mut record = Record {
-            seq: self.seq + 1,
+    pub fn entry(&self, cause: &Cause) -> Entry {
+        let mut detail = self.detail.clone();
+        if let (Some(annotation), Value::Object(members)) = (&cause.annotation, &mut detail) {
+            members.insert("annotation".to_owned(), json!(annotation));
+        }
+        Entry {
             at: cause.at,
             request: cause.request,
             actor: cause.actor.to_string(),
-            action: event.action.as_str().to_owned(),
-            subject: event.subject.to_string(),
-            outcome: event.refused.map_or(DONE, Code::as_str).to_owned(),
+            action: self.action.as_str().to_owned(),
+            subject: self.subject.to_string(),
+            outcome: self.refused.map_or(DONE, Code::as_str).to_owned(),
             from: cause.from,
-            detail: event.detail.to_string(),
-            previous: self.hash,
-            hash: Sha256([0; 32]),
-        };
-        record.hash = record.expected_hash();
-        record
-    }
-}
-
-impl Record {
-    /// The head of a chain that ends with it.
-    #[must_use]
-    pub const fn head(&self) -> Head {
-        Head { seq: self.seq, hash: self.hash }
-    }
-
-    fn expected_hash(&self) -> Sha256 {
-        Sha256::of(&self.canonical())
-    }
-
-    /// Every field with its length before it: no two different records have the same encoding.
-    fn canonical(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(256 + self.detail.len());
-        bytes.extend_from_slice(FORMAT);
-        bytes.extend_from_slice(&self.seq.to_be_bytes());
-        bytes.extend_from_slice(&self.at.0.to_be_bytes());
-        bytes.extend_from_slice(&self.request.0);
-        bytes.extend_from_slice(&self.previous.0);
-        let from = self.from.to_string();
-        for text in [&self.actor, &self.action, &self.subject, &self.outcome, &from, &self.detail] {
-            bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            bytes.extend_from_slice(text.as_bytes());
+            detail: detail.to_string(),
         }
-        bytes
     }
 }
-
-/// The first record that does not fit, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("audit record {seq} {why}")]
-pub struct Broken {
-    /// Its number, or the one it should have had.
-    pub seq: u64,
-    /// What is wrong with it.
-    pub why: Flaw,
-}
-
-/// What is wrong with a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// The one that should stand here is another one: something was removed, inserted or moved.
-    #[error("is missing or out of place")]
-    Place,
-    /// It does not carry the hash of the one before.
-    #[error("does not follow from the one before")]
-    Previous,
-    /// Its own hash is not that of its content.
-    #[error("was changed after it was written")]
-    Content,
-}
-
-/// Follows a chain from `start` ([`Head::EMPTY`] for a whole one) and tells where it ends, or the first record that does
-/// not fit.
-pub fn verify(start: Head, records: impl IntoIterator<Item = Record>) -> Result<Head, Broken> {
-    records.into_iter().try_fold(start, follow)
-}
-
-/// One step of [`verify`], for records that come one by one.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of a fold")]
-pub fn follow(head: Head, record: Record) -> Result<Head, Broken> {
-    let broken = |why| Err(Broken { seq: head.seq + 1, why });
-    if record.seq != head.seq + 1 {
-        broken(Flaw::Place)
-    } else if record.previous != head.hash {
-        broken(Flaw::Previous)
-    } else if record.hash != record.expected_hash() {
-        broken(Flaw::Content)
-    } else {
-        Ok(record.head())
-    }
-}
-
-const FORMAT: &[u8] = b"gatepass-audit-1\0";
-const DONE: &str = "done";

@@ -4,7 +4,7 @@ use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::Code;
 use gatepass_contract::wire::admin::Capability;
 
-/// Why an API key or an agent's proof does not get what it asks for.
+/// Why an API key, an API token or an agent's proof does not get what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// No API key has the id.
@@ -25,11 +25,52 @@ pub enum Refusal {
         /// The first instant at which it was no longer good.
         at: UnixTime,
     },
+    /// Somebody else has to agree to it first.
+    #[error("the API key waits for approval")]
+    KeyPending,
+    /// Somebody else has not agreed to it.
+    #[error("the API key was rejected")]
+    KeyRejected,
+    /// Until it is switched on.
+    #[error("the API key is switched off")]
+    KeyDisabled,
+    /// The key was rotated, and the time in which both secrets were good is over.
+    #[error("the secret was replaced by a newer one of this API key")]
+    SecretReplaced,
+    /// Somebody else has to agree to the key's rotation first.
+    #[error("the new secret of this API key waits for approval")]
+    SecretPending,
+    /// A service key acts as its groups: it is left with nobody to act as.
+    #[error("all groups the service key acts as were deleted")]
+    GroupsGone,
+    /// Whose it is was disabled or deleted.
+    #[error("the credential's owner is not active")]
+    OwnerInactive,
+    /// No API token has the id, or it was deleted.
+    #[error("no API token has this id")]
+    UnknownToken,
+    /// A newer JWT was made for the token, or it was given to somebody else.
+    #[error("it is JWT number {number} of this API token, but {last} is the one that is good")]
+    TokenSuperseded {
+        /// The one that was used.
+        number: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// It is switched off.
+    #[error("the API token is switched off")]
+    TokenDisabled,
+    /// Its time is over.
+    #[error("the API token expired at {at}")]
+    TokenExpired {
+        /// The first instant at which it was no longer good.
+        at: UnixTime,
+    },
     /// It comes from where it may not be used.
-    #[error("the API key may not be used from this address")]
+    #[error("the credential may not be used from this address")]
     Network,
     /// It may not do this.
-    #[error("the API key lacks {0}")]
+    #[error("the credential lacks {0}")]
     Lacks(Capability),
     /// It has enrolled as many agents as it may.
     #[error("the API key has no uses left")]
@@ -79,9 +120,19 @@ impl Refusal {
     #[must_use]
     pub const fn code(self) -> Code {
         match self {
-            Self::UnknownKey | Self::WrongSecret | Self::KeyRevoked => Code::ApiKeyRefused,
+            Self::UnknownKey
+            | Self::WrongSecret
+            | Self::KeyRevoked
+            | Self::KeyRejected
+            | Self::SecretReplaced => Code::ApiKeyRefused,
+            Self::KeyPending | Self::SecretPending => Code::ApiKeyPending,
+            Self::KeyDisabled => Code::ApiKeyDisabled,
             Self::KeySuspended => Code::ApiKeySuspended,
             Self::KeyExpired { .. } => Code::ApiKeyExpired,
+            Self::OwnerInactive | Self::GroupsGone => Code::OwnerInactive,
+            Self::UnknownToken | Self::TokenSuperseded { .. } => Code::Unauthenticated,
+            Self::TokenDisabled => Code::TokenDisabled,
+            Self::TokenExpired { .. } => Code::TokenExpired,
             Self::Network => Code::NetworkNotAllowed,
             Self::Lacks(_) => Code::CapabilityMissing,
             Self::UsedUp => Code::ApiKeyUsedUp,

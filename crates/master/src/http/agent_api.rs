@@ -10,7 +10,7 @@ use gatepass_contract::id::AgentId;
 use gatepass_contract::pki::{Csr, PkiError, PublicKey};
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::token;
-use gatepass_contract::wire::admin::{AgentView, Capability, ClockStanding};
+use gatepass_contract::wire::admin::{AgentView, ClockStanding};
 use gatepass_contract::wire::agent::{
     ClockReport, Directive, EnrolRequest, Facts, Issued, RenewRequest, ReportReply, ReportRequest, TimeReply,
 };
@@ -27,7 +27,7 @@ use crate::clock::{self, Stopwatch};
 use crate::domain::agent::{
     AgentRecord, Enrolment, NewCertificate, Renewal, RenewalCall, enrolment, renewal,
 };
-use crate::domain::apikey::ApiKeyRecord;
+use crate::domain::apikey::KeyHolder;
 use crate::domain::audit::{Action, Actor, Subject};
 use crate::faults;
 use crate::metrics::Issuance;
@@ -80,18 +80,18 @@ pub(super) async fn jwks(State(app): State<App>) -> impl IntoResponse {
     post,
     path = path::AGENTS,
     tag = AGENTS,
-    security(("api_key" = [])),
+    security(("api_key" = ["agent.enrol"])),
     request_body = EnrolRequest,
     responses((status = 200, body = Issued), Problems)
 )]
 pub(super) async fn enrol(State(app): State<App>, call: Call) -> Result<Json<Issued>, Failure> {
-    let key = caller::key_holder(&app, &call, Action::AgentEnrol, Capability::AgentEnrol).await?;
-    let (actor, subject) = (Actor::ApiKey(key.id), Subject::ApiKey(key.id));
-    let issued = enrol_with(&app, &call, &key).await;
+    let key = caller::enroller(&app, &call).await?;
+    let (actor, subject) = (caller::actor(&key.0), Subject::ApiKey(key.0.key.id));
+    let issued = enrol_with(&app, &call, (&key.0, key.1.secret_number)).await;
     issued.map(Json).map_err(|failure| failure.denying(actor, Action::AgentEnrol, subject))
 }
 
-async fn enrol_with(app: &App, call: &Call, key: &ApiKeyRecord) -> Result<Issued, Failure> {
+async fn enrol_with(app: &App, call: &Call, key: (&KeyHolder, u32)) -> Result<Issued, Failure> {
     let request: EnrolRequest = call.json()?;
     within_bounds(&request.facts)?;
     let (pass, held_for) = admitted(app, call, Urgency::Enrolment, None).await?;
@@ -103,7 +103,7 @@ async fn enrol_with(app: &App, call: &Call, key: &ApiKeyRecord) -> Result<Issued
     }
     let order = enrol_order(app, call, key, request, &public)?;
     faults::point("enrol.signed");
-    let cause = call.arrival.cause(Actor::ApiKey(key.id));
+    let cause = call.arrival.cause(caller::actor(key.0));
     let (holding, what) = match app.store.enrol(cause, order).await? {
         Enrolled::New(holding) => (holding, Issuance::Enrolment),
         Enrolled::Again(holding) => (holding, Issuance::Refresh),
@@ -120,14 +120,15 @@ async fn enrol_with(app: &App, call: &Call, key: &ApiKeyRecord) -> Result<Issued
 fn enrol_order(
     app: &App,
     call: &Call,
-    key: &ApiKeyRecord,
+    (key, secret_number): (&KeyHolder, u32),
     request: EnrolRequest,
     public: &PublicKey,
 ) -> Result<EnrolOrder, Failure> {
     let agent = random::agent_id();
     let certificate = certify(app, call, (agent, &request.name, &request.facts), public)?;
     Ok(EnrolOrder {
-        api_key: key.id,
+        api_key: key.key.id,
+        secret_number,
         agent,
         rekey_at: app.plan_rekey(call.arrival.at, certificate.validity.until()),
         certificate,

@@ -15,16 +15,20 @@ use ipnet::IpNet;
 use jsonwebtoken::jwk::JwkSet;
 use tracing::error;
 
+use super::attempts::Attempts;
 use super::call::{Arrival, BodyLimits};
 use super::failure::{Failure, Trail};
 use crate::admission::{Capacity, Gate};
 use crate::ca::Issuer;
-use crate::domain::apikey::ExpiryPolicy;
+use crate::domain::annotation::AnnotationPolicy;
+use crate::domain::apikey::{ExpiryPolicy, KeyRules};
 use crate::domain::audit::{Actor, Cause, Event};
 use crate::domain::profile::Profile;
 use crate::domain::slots::Planner;
 use crate::metrics::Metrics;
+use crate::password::Passwords;
 use crate::random;
+use crate::sealed::DerivedKey;
 use crate::server::Load;
 use crate::store::Store;
 
@@ -33,8 +37,8 @@ use crate::store::Store;
 pub struct Policy {
     /// What stands in certificates and tokens.
     pub profile: Profile,
-    /// How long API keys live.
-    pub key_expiry: ExpiryPolicy,
+    /// What API keys may be, and what needs consent.
+    pub keys: Arc<KeyRules>,
     /// How long before its end a key counts as expiring.
     pub advance_notice: Duration,
     /// When an agent's clock is worth a word.
@@ -47,6 +51,16 @@ pub struct Policy {
     pub trusted_proxies: Vec<IpNet>,
     /// Who may read the metrics.
     pub metrics_networks: Vec<IpNet>,
+    /// Which changes need a reason.
+    pub annotations: AnnotationPolicy,
+    /// How long API tokens live.
+    pub token_expiry: ExpiryPolicy,
+    /// How long somebody who signed in stays so.
+    pub session: Duration,
+    /// How many characters a new password has at least.
+    pub shortest_password: usize,
+    /// How often somebody may fail to show who they are, in a minute.
+    pub failed_attempts: u32,
 }
 
 /// What the interface is put together from.
@@ -69,6 +83,8 @@ pub struct Parts {
     pub load: Load,
     /// The plan for new keys, as far as it was made before this start.
     pub rekeys: Planner,
+    /// What the secrets of requests that may come again are derived with.
+    pub repeats: DerivedKey,
 }
 
 /// Shared by all requests. A clone is another handle to the same.
@@ -86,6 +102,9 @@ pub struct Shared {
     pub(super) gate: Gate,
     pub(super) metrics: Metrics,
     pub(super) load: Load,
+    pub(super) repeats: DerivedKey,
+    pub(super) attempts: Attempts,
+    pub(super) passwords: Passwords,
     pin: Sha256,
     rekeys: Mutex<Planner>,
     refreshes: Mutex<Planner>,
@@ -115,10 +134,13 @@ impl App {
                 digest: parts.anchors.digest(),
                 certificates: parts.anchors,
             },
+            attempts: Attempts::new(parts.policy.failed_attempts),
             policy: parts.policy,
             gate: Gate::new(parts.capacity),
             metrics: Metrics::new(),
             load: parts.load,
+            repeats: parts.repeats,
+            passwords: Passwords::new(),
             rekeys: Mutex::new(parts.rekeys),
             refreshes: Mutex::new(refreshes),
         })))
@@ -157,14 +179,14 @@ impl Shared {
     /// Writes what the audit is to hold of a failure. The answer does not wait for a database that does not work: it is
     /// a refusal in any case, and the log has it.
     pub(super) async fn record(&self, arrival: &Arrival, failure: &Failure) {
-        let Trail::Missing(denied) = failure.trail else { return };
+        let Trail::Missing(denied) = &failure.trail else { return };
         let event = Event {
             action: denied.action,
-            subject: denied.subject,
+            subject: denied.subject.clone(),
             refused: Some(failure.code),
             detail: serde_json::json!({ "why": failure.reason }),
         };
-        if let Err(error) = self.store.audit(arrival.cause(denied.actor), event).await {
+        if let Err(error) = self.store.audit(arrival.cause(denied.actor.clone()), event).await {
             error!(request = %arrival.id, %error, "a refusal could not be recorded");
         }
     }
@@ -178,6 +200,6 @@ impl Shared {
 impl Arrival {
     /// The cause of whatever `actor` does in this request.
     pub(crate) const fn cause(&self, actor: Actor) -> Cause {
-        Cause { request: self.id, actor, from: self.from, at: self.at }
+        Cause { request: self.id, actor, from: self.from, at: self.at, annotation: None }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use gatepass_contract::id::RequestId;
@@ -100,6 +100,33 @@ impl Call {
         let (Some(only), None) = (all.next(), all.next()) else { return None };
         let (scheme, credential) = only.to_str().ok()?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| credential.trim())
+    }
+
+    /// What stands in a header, its lines joined as a list; `None` without one.
+    pub(crate) fn header_values(&self, name: &str) -> Result<Option<String>, Failure> {
+        let lines = self.parts.headers.get_all(name).iter().map(|line| line.to_str());
+        let lines = lines.collect::<Result<Vec<_>, _>>();
+        let lines = lines.map_err(|_| Failure::open(Code::BadRequest, format!("{name} is no plain text")))?;
+        Ok((!lines.is_empty()).then(|| lines.join(", ")))
+    }
+
+    /// All that was asked, in an unambiguous form.
+    pub(crate) fn canonical(&self) -> Vec<u8> {
+        let target = self.parts.uri.path_and_query().map_or("", |target| target.as_str());
+        [self.method().as_bytes(), b" ", target.as_bytes(), b"\n", &self.body].concat()
+    }
+
+    /// The query, which must be exactly what is asked for.
+    pub(crate) fn query<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        let query = Query::<T>::try_from_uri(self.uri());
+        query.map(|Query(query)| query).map_err(|error| {
+            Failure::open(Code::BadRequest, format!("the query is not as expected: {}", error.body_text()))
+        })
+    }
+
+    /// The body, if there is one; it may be left out.
+    pub(crate) fn optional_json<T: DeserializeOwned + Default>(&self) -> Result<T, Failure> {
+        if self.body.is_empty() { Ok(T::default()) } else { self.json() }
     }
 
     /// The body, which must say it is JSON and be exactly what is asked for.

@@ -1,7 +1,10 @@
-//! Who calls: holders of API keys, agents by proof, by token, by client certificate.
+//! Who calls: users by API key, API token or session; agents by proof, by token, by client certificate.
 //!
 //! Invariant: whoever has not proven to hold a credential learns nothing about it, and costs the same whether it exists
 //! or not.
+
+use std::fmt::Display;
+use std::time::Duration;
 
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::jws::Claimed;
@@ -10,48 +13,160 @@ use gatepass_contract::proof::{self, BadProof, Proof, Request};
 use gatepass_contract::secret::{self, ApiKey};
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::token::{self, Claims};
+use gatepass_contract::usertoken;
 use gatepass_contract::wire::Code;
-use gatepass_contract::wire::admin::Capability;
+use gatepass_contract::wire::admin::{Capability, CredentialKind};
 
 use super::App;
+use super::attempts::{Source, Verdict};
 use super::call::Call;
 use super::failure::Failure;
 use crate::domain::Refusal;
 use crate::domain::agent::AgentRecord;
-use crate::domain::apikey::ApiKeyRecord;
-use crate::domain::audit::{Action, Actor, Subject};
+use crate::domain::apikey::{Admission, KeyHolder};
+use crate::domain::audit::{Action, Actor, Credential, Subject};
+use crate::domain::principal::Principal;
 use crate::store::Holding;
 
-/// Whoever holds an API key that may do `need`, here and now.
-pub(super) async fn key_holder(
+/// Who calls on behalf of a user, with an API key, an API token or the token of a session that is good here and now; if
+/// something is needed, they may do it.
+pub(super) async fn principal(
     app: &App,
     call: &Call,
     action: Action,
-    need: Capability,
-) -> Result<ApiKeyRecord, Failure> {
-    let text =
-        call.bearer().filter(|text| text.starts_with(secret::PREFIX)).ok_or_else(|| missing("an API key"))?;
-    let stranger = |failure: Failure, subject| failure.denying(Actor::Anonymous, action, subject);
+    need: Option<Capability>,
+) -> Result<Principal, Failure> {
+    let text = call.bearer().ok_or_else(|| missing("an API key or an API token"))?;
+    let principal = if text.starts_with(secret::PREFIX) {
+        by_api_key(app, call, text, action).await?
+    } else {
+        by_user_token(app, call, text, action).await?
+    };
+    match need.map_or(Ok(()), |need| principal.may(need)) {
+        Ok(()) => Ok(principal),
+        Err(why) => Err(Failure::from(why).denying(principal.actor(), action, shown(principal.credential))),
+    }
+}
+
+/// Whoever holds an API key with which agents can be enrolled.
+pub(super) async fn enroller(app: &App, call: &Call) -> Result<(KeyHolder, Admission), Failure> {
+    let text = call.bearer().filter(|text| text.starts_with(secret::PREFIX));
+    let text = text.ok_or_else(|| missing("an API key"))?;
+    let (holder, admission) = key_holder(app, call, text, Action::AgentEnrol).await?;
+    let denied = (actor(&holder), Action::AgentEnrol, Subject::ApiKey(holder.key.id));
+    match admission.may(Capability::AgentEnrol) {
+        Ok(()) => Ok((holder, admission)),
+        Err(why) => Err(Failure::from(why).denying(denied.0, denied.1, denied.2)),
+    }
+}
+
+/// As the audit names who holds that key.
+pub(super) fn actor(holder: &KeyHolder) -> Actor {
+    Actor::User(holder.key.key.owner.clone(), Credential::ApiKey(holder.key.id))
+}
+
+async fn by_api_key(app: &App, call: &Call, text: &str, action: Action) -> Result<Principal, Failure> {
+    let (holder, admission) = key_holder(app, call, text, action).await?;
+    app.store.note_use(&holder, admission.secret_number, call.arrival.cause(actor(&holder)))?;
+    Ok(Principal {
+        user: holder.key.key.owner,
+        credential: Credential::ApiKey(holder.key.id),
+        kind: CredentialKind::ApiKey,
+        name: holder.key.key.name.to_string(),
+        groups: holder.groups,
+        capabilities: admission.capabilities,
+        expires: holder.key.key.expires,
+    })
+}
+
+async fn key_holder(
+    app: &App,
+    call: &Call,
+    text: &str,
+    action: Action,
+) -> Result<(KeyHolder, Admission), Failure> {
+    let stranger =
+        |failure, source, subject| failed(app, call, failure, source, (Actor::Anonymous, action, subject));
     let key = ApiKey::parse(text)
-        .map_err(|why| stranger(Failure::private(Code::ApiKeyRefused, why), Subject::None))?;
-    let Some(record) = app.store.api_key(key.id()).await? else {
+        .map_err(|why| stranger(Failure::private(Code::ApiKeyRefused, why), None, Subject::None))?;
+    let Some(holder) = app.store.bearer_key(key.id()).await? else {
         // Compared with something all the same: unknown and wrong take equally long.
         let _never = key.secret().has_digest(&Sha256([0; 32]));
-        return Err(stranger(Refusal::UnknownKey.into(), Subject::None));
+        return Err(stranger(Refusal::UnknownKey.into(), None, Subject::None));
     };
-    let admitted = record.admit(key.secret(), need, call.arrival.from, call.arrival.at);
-    match admitted {
-        Ok(()) => {}
-        Err(why @ Refusal::WrongSecret) => return Err(stranger(why.into(), Subject::ApiKey(record.id))),
-        Err(why) => {
-            let actor = Actor::ApiKey(record.id);
-            return Err(Failure::from(why).denying(actor, action, Subject::ApiKey(record.id)));
+    let subject = Subject::ApiKey(holder.key.id);
+    match holder.admit(key.secret(), call.arrival.from, call.arrival.at) {
+        Ok(admission) => Ok((holder, admission)),
+        Err(why @ Refusal::WrongSecret) => Err(stranger(why.into(), Some(Source::Key(key.id())), subject)),
+        Err(why) if why.code() == Code::ApiKeyRefused => {
+            Err(failed(app, call, why.into(), None, (actor(&holder), action, subject)))
         }
+        Err(why) => Err(Failure::from(why).denying(actor(&holder), action, subject)),
     }
-    if need != Capability::AgentEnrol {
-        app.store.note_use(&record, call.arrival.cause(Actor::ApiKey(record.id)))?;
+}
+
+/// The signature says that the master made it, the row whether it is still good.
+async fn by_user_token(app: &App, call: &Call, text: &str, action: Action) -> Result<Principal, Failure> {
+    let stranger = |why: &dyn Display, subject| {
+        let failure = Failure::private(Code::Unauthenticated, why);
+        failed(app, call, failure, None, (Actor::Anonymous, action, subject))
+    };
+    let claims = usertoken::Claims::open(text, &app.jwks).map_err(|why| stranger(&why, Subject::None))?;
+    if claims.iss != app.policy.profile.issuer {
+        return Err(stranger(&"another master issued it", Subject::None));
     }
-    Ok(record)
+    let id = claims.jti.token;
+    let Some(holder) = app.store.token_holder(id).await? else {
+        return Err(stranger(&Refusal::UnknownToken, Subject::Token(id)));
+    };
+    let (actor, token) = (Actor::User(claims.sub.clone(), Credential::Token(id)), holder.token.clone());
+    let admitted = holder.admit(&claims, call.arrival.from, call.arrival.at);
+    let principal = admitted.map_err(|why| {
+        let failure = Failure::from(why);
+        if why.code() == Code::Unauthenticated {
+            failed(app, call, failure, None, (actor, action, Subject::Token(id)))
+        } else {
+            failure.denying(actor, action, Subject::Token(id))
+        }
+    })?;
+    app.store.note_token_use(&token, &call.arrival.cause(principal.actor()))?;
+    Ok(principal)
+}
+
+/// What comes of showing something that is not accepted: too much of that from one address, or for one key, is told to
+/// wait, and written down once.
+fn failed(
+    app: &App,
+    call: &Call,
+    failure: Failure,
+    source: Option<Source>,
+    (actor, action, subject): (Actor, Action, Subject),
+) -> Failure {
+    let mut sources = vec![Source::address(call.arrival.from)];
+    sources.extend(source);
+    match app.attempts.count(&sources, call.arrival.at) {
+        Verdict::Within => failure.denying(actor, action, subject),
+        Verdict::Beyond { retry_after, first } => limited((retry_after, first), (actor, action, subject)),
+    }
+}
+
+/// Tells to wait; the `first` time the audit is told, too.
+pub(super) fn limited(
+    (retry_after, first): (Duration, bool),
+    (actor, action, subject): (Actor, Action, Subject),
+) -> Failure {
+    let failure = Failure::open(Code::RateLimited, "too many attempts have failed; a right one is let in");
+    let failure = failure.after(retry_after);
+    if first { failure.telling(actor, action, subject) } else { failure }
+}
+
+/// As the audit names what was shown.
+const fn shown(credential: Credential) -> Subject {
+    match credential {
+        Credential::ApiKey(id) => Subject::ApiKey(id),
+        Credential::Token(id) => Subject::Token(id),
+        Credential::Password => Subject::None,
+    }
 }
 
 /// The agent that has proven to hold the key of one of its generations that are alive.
@@ -65,7 +180,7 @@ pub(super) async fn prover(app: &App, call: &Call, action: Action) -> Result<Hol
     let subject = Subject::Agent(held.agent.id);
     let request = Request { method: call.method(), path: call.path(), body: &call.body };
     let proof = Proof::open(text, &held.credential.key.jwk(), request, call.arrival.at)
-        .map_err(|why| stranger(bad_proof(why), subject))?;
+        .map_err(|why| stranger(bad_proof(why), subject.clone()))?;
     if proof.iss != held.agent.id {
         return Err(stranger(Failure::private(Code::ProofRefused, "it names another agent"), subject));
     }
@@ -150,6 +265,6 @@ fn unauthenticated(reason: &str) -> Failure {
 }
 
 /// How long what the caller holds is still good: [`None`] when it is over.
-pub(super) fn remaining(held: &Holding, now: UnixTime) -> Option<std::time::Duration> {
+pub(super) fn remaining(held: &Holding, now: UnixTime) -> Option<Duration> {
     Some(held.credential.validity.until().since(now)).filter(|left| !left.is_zero())
 }

@@ -29,18 +29,18 @@ pub(crate) struct Failure {
 }
 
 /// What the audit holds of a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trail {
     /// Nothing: whoever asked has not even tried to show who they are.
     None,
     /// This is still to be written.
-    Missing(Denied),
+    Missing(Box<Denied>),
     /// The transaction that refused has written it.
     Written,
 }
 
 /// Who was denied what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Denied {
     pub(crate) actor: Actor,
     pub(crate) action: Action,
@@ -75,10 +75,15 @@ impl Failure {
     pub(crate) fn denying(self, actor: Actor, action: Action, subject: Subject) -> Self {
         let trail = match self.trail {
             Trail::None if self.code.remedy() == Remedy::Wait => Trail::None,
-            Trail::None => Trail::Missing(Denied { actor, action, subject }),
+            Trail::None => Trail::Missing(Box::new(Denied { actor, action, subject })),
             known @ (Trail::Missing(_) | Trail::Written) => known,
         };
         Self { trail, ..self }
+    }
+
+    /// The same, for the audit, even though who asked only has to wait.
+    pub(crate) fn telling(self, actor: Actor, action: Action, subject: Subject) -> Self {
+        Self { trail: Trail::Missing(Box::new(Denied { actor, action, subject })), ..self }
     }
 
     /// The same, when the store has recorded it.
@@ -96,7 +101,7 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let code = refusal.code();
-        if matches!(code, Code::ApiKeyRefused | Code::ProofRefused) {
+        if matches!(code, Code::ApiKeyRefused | Code::ProofRefused | Code::Unauthenticated) {
             Self::private(code, refusal)
         } else {
             Self::open(code, refusal.to_string())
@@ -124,13 +129,21 @@ impl IntoResponse for Failure {
     }
 }
 
-const fn hint(code: Code) -> Option<&'static str> {
+/// What to try next when that is the answer.
+pub(super) const fn hint(code: Code) -> Option<&'static str> {
     match code {
         Code::Unauthenticated => {
-            Some("send `Authorization: Bearer` with an API key, a proof or an agent's token")
+            Some("send `Authorization: Bearer` with an API key, an API token, a proof or an agent's token")
         }
         Code::ApiKeyRefused => Some("ask an administrator to look the request id up, or for a new key"),
         Code::ApiKeySuspended => Some("ask an administrator to resume the key"),
+        Code::ApiKeyPending => Some("ask an approver to decide about it"),
+        Code::ApiKeyDisabled => Some("ask its owner or an administrator to switch it on"),
+        Code::OwnerInactive => {
+            Some("ask an administrator to enable the owner, or for a key of somebody else")
+        }
+        Code::TokenExpired => Some("sign in again, or ask for the token to be extended and unlocked"),
+        Code::TokenDisabled => Some("ask whoever manages API tokens to switch it on"),
         Code::ApiKeyExpired | Code::ApiKeyUsedUp => Some("ask an administrator for a new key"),
         Code::NetworkNotAllowed => {
             Some("ask an administrator to allow this address, or call from an allowed one")
@@ -143,6 +156,12 @@ const fn hint(code: Code) -> Option<&'static str> {
         Code::AgentRevoked => Some("ask an administrator whether this host should be let in again"),
         Code::MediaType => Some("send `Content-Type: application/json`"),
         Code::NameTaken => Some("choose another name"),
+        Code::OwnRequest => Some("ask another approver"),
+        Code::AnnotationRequired => Some("send `annotation` with a text that says why"),
+        Code::PreconditionRequired => Some("read it, and send its ETag as If-Match"),
+        Code::PreconditionFailed => Some("read it again, and decide again"),
+        Code::IdempotencyMismatch => Some("use another idempotency key for another request"),
+        Code::RateLimited => Some("check the credential before trying again"),
         Code::Internal | Code::Unavailable => {
             Some("ask the master's operator to look the request id up in its log")
         }
@@ -152,6 +171,9 @@ const fn hint(code: Code) -> Option<&'static str> {
         | Code::MethodNotAllowed
         | Code::Timeout
         | Code::IllegalMove
+        | Code::RequestPending
+        | Code::Unacceptable
+        | Code::InUse
         | Code::BodyTooLarge
         | Code::Overloaded => None,
     }

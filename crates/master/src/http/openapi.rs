@@ -1,12 +1,13 @@
 //! The document of the interface, generated from the handlers. A diff in the committed one is a reviewed decision.
 
+mod complete;
+mod examples;
+
 use std::collections::BTreeMap;
 
-use gatepass_contract::wire::{PROBLEM_JSON, Problem};
+use gatepass_contract::wire::Problem;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response, ResponseBuilder,
-};
+use utoipa::openapi::{InfoBuilder, License, OpenApi, OpenApiBuilder, Ref, RefOr, Response};
 use utoipa::{IntoResponses, PartialSchema as _, ToSchema as _};
 
 /// What agents call.
@@ -19,7 +20,7 @@ pub(super) const OBSERVE: &str = "monitoring";
 /// The whole document.
 #[must_use]
 pub fn document() -> OpenApi {
-    super::interface().into_openapi()
+    complete::complete(super::interface().into_openapi())
 }
 
 /// What no handler can say: who this is, and how callers show who they are.
@@ -57,8 +58,9 @@ const DESCRIPTION: &str = "Agents trade an API key for an identity of their own 
     after keys and agents. Every answer carries the header x-request-id; every problem is a problem document (RFC 9457) \
     with a stable code.";
 
-const SCHEMES: [(&str, &str, &str); 3] = [
+const SCHEMES: [(&str, &str, &str); 4] = [
     ("api_key", "gpk", "An API key, gpk_ and 107 letters and digits"),
+    ("api_token", "JWT", "An API token, or the token of somebody who has signed in"),
     ("proof", "JWT", "A JWT of type gatepass-proof+jwt, signed with the agent's key for this one request"),
     ("agent_token", "JWT", "The JWT issued to the agent"),
 ];
@@ -68,9 +70,8 @@ pub(super) struct Problems;
 
 impl IntoResponses for Problems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(Problem::name()))).build();
-        let problem = ResponseBuilder::new().description("A problem document").content(PROBLEM_JSON, content);
-        BTreeMap::from([("default".to_owned(), problem.build().into())])
+        let problem = Ref::new(format!("#/components/responses/{}", complete::PROBLEM));
+        BTreeMap::from([("default".to_owned(), problem.into())])
     }
 }
 

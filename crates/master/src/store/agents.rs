@@ -9,12 +9,12 @@ use gatepass_contract::time::{UnixTime, as_millis};
 use gatepass_contract::wire::Code;
 use gatepass_contract::wire::admin::{AgentState, ClockStanding};
 use gatepass_contract::wire::agent::{ClockReport, Facts, HookResult};
-use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 use super::apikeys::Moved;
 use super::issuing;
 use super::ledger::Ledger;
+use super::sql::{self, Conn, Row, params};
 use super::{Store, StoreError, rows, writer};
 use crate::domain::Refusal;
 use crate::domain::agent::{self, AgentEvent, AgentRecord, CredentialRecord, IllegalMove, NewCertificate};
@@ -34,6 +34,8 @@ pub struct Holding {
 pub struct EnrolOrder {
     /// The key it comes with, whose secret was checked.
     pub api_key: KeyId,
+    /// The number of that secret.
+    pub secret_number: u32,
     /// Who the agent will be, if it is a new one.
     pub agent: AgentId,
     /// What it is to be called.
@@ -117,9 +119,8 @@ pub struct Counts {
 
 impl Store {
     /// The agent with that id.
-    #[expect(clippy::unused_async, reason = "a database behind a network will wait here")]
     pub async fn agent(&self, id: AgentId) -> Result<Option<AgentRecord>, StoreError> {
-        self.read(|conn| select(conn, id))
+        self.read(move |conn| select(conn, id)).await
     }
 
     /// Agents behind `after`, in the order of their ids.
@@ -131,15 +132,14 @@ impl Store {
         self.scan(move |conn| {
             let page = format!("SELECT {} FROM agent WHERE id > ?1 ORDER BY id LIMIT ?2", rows::AGENT);
             let after: &[u8] = after.as_ref().map_or(&[], |id| &id.0);
-            conn.prepare_cached(&page)?.query_map(params![after, limit], rows::agent)?.collect()
+            conn.query(&page, params![after, limit], rows::agent)
         })
         .await
     }
 
     /// The credential whose key has that thumbprint, and whose it is.
-    #[expect(clippy::unused_async, reason = "a database behind a network will wait here")]
     pub async fn credential(&self, key: Thumbprint) -> Result<Option<Holding>, StoreError> {
-        self.read(|conn| holding(conn, key))
+        self.read(move |conn| holding(conn, key)).await
     }
 
     /// Enrols an agent, or finds the one that was enrolled with this very request before.
@@ -189,10 +189,7 @@ impl Store {
     ) -> Result<Vec<(UnixTime, u32)>, StoreError> {
         let width = as_millis(width).max(1);
         self.scan(move |conn| {
-            let mut select = conn.prepare(PLAN)?;
-            let rows =
-                select.query_map(params![width, now.0], |row| Ok((UnixTime(row.get(0)?), row.get(1)?)))?;
-            rows.collect()
+            conn.query(PLAN, params![width, now], |row| Ok((row.instant(0)?, row.number(1)?)))
         })
         .await
     }
@@ -200,11 +197,8 @@ impl Store {
     /// How many agents there are; read from an index alone.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         self.scan(|conn| {
-            let mut select = conn.prepare_cached(COUNTS)?;
-            let rows = select.query_map([], |row| {
-                Ok((rows::parsed(row, 0)?, rows::parsed(row, 1)?, rows::unsigned(row, 2)?))
-            })?;
-            Ok(Counts { agents: rows.collect::<rusqlite::Result<_>>()? })
+            let count = |row: &Row<'_>| Ok((row.parsed(0)?, row.parsed(1)?, row.number(2)?));
+            Ok(Counts { agents: conn.query(COUNTS, &[], count)? })
         })
         .await
     }
@@ -212,8 +206,8 @@ impl Store {
     /// When the first of the certificates that are still good ends, of those that matter: the active agents' latest.
     pub async fn first_expiry(&self, now: UnixTime) -> Result<Option<UnixTime>, StoreError> {
         self.scan(move |conn| {
-            let mut select = conn.prepare_cached(FIRST_EXPIRY)?;
-            select.query_row([now.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(UnixTime)))
+            let first = conn.one(FIRST_EXPIRY, params![now], |row| row.opt_instant(0))?;
+            Ok(first.flatten())
         })
         .await
     }
@@ -227,37 +221,40 @@ const PLAN: &str = "SELECT c.rekey_at / ?1 * ?1 AS slot, count(*)
 
 const COUNTS: &str = "SELECT state, clock_standing, count(*) FROM agent GROUP BY state, clock_standing";
 
-pub(super) fn select(conn: &Connection, id: AgentId) -> rusqlite::Result<Option<AgentRecord>> {
+pub(super) fn select(conn: Conn<'_>, id: AgentId) -> sql::Result<Option<AgentRecord>> {
     let one = format!("SELECT {} FROM agent WHERE id = ?1", rows::AGENT);
-    conn.prepare_cached(&one)?.query_row([id.0], rows::agent).optional()
+    conn.one(&one, params![id], rows::agent)
 }
 
-pub(super) fn credential(conn: &Connection, key: Thumbprint) -> rusqlite::Result<Option<CredentialRecord>> {
+pub(super) fn credential(conn: Conn<'_>, key: Thumbprint) -> sql::Result<Option<CredentialRecord>> {
     let one = format!("SELECT {} WHERE c.thumbprint = ?1", rows::CREDENTIAL);
-    conn.prepare_cached(&one)?.query_row([key.0], rows::credential).optional()
+    conn.one(&one, params![key], rows::credential)
 }
 
-pub(super) fn holding(conn: &Connection, key: Thumbprint) -> rusqlite::Result<Option<Holding>> {
+pub(super) fn holding(conn: Conn<'_>, key: Thumbprint) -> sql::Result<Option<Holding>> {
     let Some(credential) = credential(conn, key)? else { return Ok(None) };
     Ok(select(conn, credential.agent)?.map(|agent| Holding { agent, credential }))
 }
 
-pub(super) fn confirm(conn: &Connection, agent: AgentId, generation: u64) -> rusqlite::Result<()> {
+pub(super) fn confirm(conn: Conn<'_>, agent: AgentId, generation: u64) -> sql::Result<()> {
     let update = "UPDATE agent SET confirmed = ?2 WHERE id = ?1 AND confirmed < ?2";
-    conn.prepare_cached(update)?.execute(params![agent.0, rows::integer(generation)?]).map(drop)
+    conn.execute(update, params![agent, rows::integer(generation)?]).map(drop)
 }
 
-fn note_report(conn: &Connection, cause: &Cause, report: &Report) -> rusqlite::Result<()> {
+fn note_report(conn: Conn<'_>, cause: &Cause, report: &Report) -> sql::Result<()> {
     confirm(conn, report.agent, report.generation)?;
-    conn.prepare_cached(REPORT)?.execute(params![
-        report.agent.0,
-        cause.at.0,
-        cause.from.to_string(),
-        rows::to_json(&report.clock)?,
-        report.clock_standing.as_str(),
-        rows::to_json(&report.hooks)?,
-    ])?;
-    Ok(())
+    conn.execute(
+        REPORT,
+        params![
+            report.agent,
+            cause.at,
+            cause.from.to_string(),
+            rows::to_json(&report.clock)?,
+            report.clock_standing.as_str(),
+            rows::to_json(&report.hooks)?,
+        ],
+    )
+    .map(drop)
 }
 
 const REPORT: &str =
@@ -269,7 +266,7 @@ fn shift(
     cause: &Cause,
     id: AgentId,
     event: AgentEvent,
-) -> rusqlite::Result<Moved<AgentRecord, IllegalMove>> {
+) -> sql::Result<Moved<AgentRecord, IllegalMove>> {
     let Some(mut record) = select(ledger.conn, id)? else { return Ok(Moved::Unknown) };
     let (action, subject) = (action(event), Subject::Agent(id));
     match agent::apply(record.state, event) {
@@ -277,7 +274,7 @@ fn shift(
             let detail = json!({ "from": record.state, "to": state });
             record.state = state;
             let update = "UPDATE agent SET state = ?2 WHERE id = ?1";
-            ledger.conn.prepare_cached(update)?.execute(params![id.0, state.as_str()])?;
+            ledger.conn.execute(update, params![id, state.as_str()])?;
             ledger.done(cause, action, subject, detail)?;
             Ok(Moved::Done(record))
         }

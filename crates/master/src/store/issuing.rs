@@ -1,31 +1,30 @@
 //! The two transactions that issue. Both decide anew what the handler decided before it signed, with the same functions.
 
-use gatepass_contract::pki::Thumbprint;
 use gatepass_contract::time::UnixTime;
-use gatepass_contract::wire::admin::{AgentState, ClockStanding, LastUse};
+use gatepass_contract::wire::admin::{AgentState, ClockStanding};
 use gatepass_contract::wire::agent::{ClockReport, Facts};
-use rusqlite::{Connection, Result, params};
 use serde_json::json;
 
 use super::agents::{EnrolOrder, Enrolled, Holding, RenewOrder, Renewed};
 use super::ledger::Ledger;
+use super::sql::{Conn, Result, params};
 use super::{agents, apikeys, rows};
 use crate::domain::Refusal;
 use crate::domain::agent::{
     AgentRecord, CredentialRecord, Enrolment, NewCertificate, Renewal, RenewalCall, enrolment, renewal,
 };
-use crate::domain::apikey::ApiKeyRecord;
+use crate::domain::apikey::KeyHolder;
 use crate::domain::audit::{Action, Cause, Subject};
 
 pub(super) fn enrol(ledger: &mut Ledger<'_>, cause: &Cause, order: EnrolOrder) -> Result<Enrolled> {
-    let Some(by) = apikeys::select(ledger.conn, order.api_key)? else {
+    let Some(by) = apikeys::holder(ledger.conn, order.api_key)? else {
         return refuse_enrolment(ledger, cause, Subject::None, Refusal::UnknownKey);
     };
     let known = agents::holding(ledger.conn, order.certificate.key.thumbprint())?;
     let pair = known.as_ref().map(|held| (&held.agent, &held.credential));
-    match (enrolment(&by, pair, cause.from, cause.at), known) {
+    match (enrolment((&by, order.secret_number), pair, cause.from, cause.at), known) {
         (Enrolment::Refused(why), known) => {
-            let subject = known.map_or(Subject::ApiKey(by.id), |held| Subject::Agent(held.agent.id));
+            let subject = known.map_or(Subject::ApiKey(by.key.id), |held| Subject::Agent(held.agent.id));
             refuse_enrolment(ledger, cause, subject, why)
         }
         (Enrolment::Again, Some(held)) => enrolled_again(ledger, cause, &order, held),
@@ -56,22 +55,18 @@ fn enrolled_again(
     Ok(Enrolled::Again(Box::new(held)))
 }
 
-fn enrol_new(
-    ledger: &mut Ledger<'_>,
-    cause: &Cause,
-    order: EnrolOrder,
-    by: &ApiKeyRecord,
-) -> Result<Enrolled> {
+fn enrol_new(ledger: &mut Ledger<'_>, cause: &Cause, order: EnrolOrder, by: &KeyHolder) -> Result<Enrolled> {
+    let host = order.facts.machine;
     let agent = AgentRecord {
         id: order.agent,
         name: order.name,
         state: AgentState::Active,
-        groups: by.key.groups.clone(),
+        groups: by.groups.clone(),
         generation: 1,
         confirmed: 0,
         not_after: order.certificate.validity.until(),
         enrolled: cause.at,
-        enrolled_with: by.id,
+        enrolled_with: by.key.id,
         last_seen: cause.at,
         from: cause.from,
         facts: order.facts,
@@ -81,10 +76,11 @@ fn enrol_new(
     };
     store_agent(ledger.conn, &agent)?;
     let credential = issue(ledger.conn, &agent, order.certificate, order.rekey_at)?;
-    let last = LastUse { at: apikeys::to_the_minute(cause.at), from: cause.from, agent: Some(agent.id) };
-    apikeys::note_use(ledger.conn, by.id, &last, 1)?;
+    let enrolled = Some((agent.id, host));
+    let used = apikeys::Use { key: by.key.id, secret_number: order.secret_number, enrolled };
+    apikeys::note(ledger, cause, used)?;
     let detail = json!({
-        "apiKey": by.id,
+        "apiKey": by.key.id,
         "name": agent.name,
         "generation": 1,
         "key": credential.key.thumbprint(),
@@ -164,26 +160,29 @@ fn heard(agent: &mut AgentRecord, cause: &Cause, said: (&Facts, ClockReport, Clo
 }
 
 /// All of it, new or changed.
-fn store_agent(conn: &Connection, agent: &AgentRecord) -> Result<()> {
+fn store_agent(conn: Conn<'_>, agent: &AgentRecord) -> Result<()> {
     let upsert = format!("INSERT INTO agent ({}) {UPSERT_AGENT}", rows::AGENT);
-    conn.prepare_cached(&upsert)?.execute(params![
-        agent.id.0,
-        agent.name.as_str(),
-        agent.state.as_str(),
-        rows::to_json(&agent.groups)?,
-        rows::integer(agent.generation)?,
-        rows::integer(agent.confirmed)?,
-        agent.not_after.0,
-        agent.enrolled.0,
-        agent.enrolled_with.0,
-        agent.last_seen.0,
-        agent.from.to_string(),
-        rows::to_json(&agent.facts)?,
-        rows::to_json(&agent.clock)?,
-        agent.clock_standing.as_str(),
-        rows::to_json(&agent.hooks)?,
-    ])?;
-    Ok(())
+    conn.execute(
+        &upsert,
+        params![
+            agent.id,
+            agent.name.as_str(),
+            agent.state.as_str(),
+            rows::to_json(&agent.groups)?,
+            rows::integer(agent.generation)?,
+            rows::integer(agent.confirmed)?,
+            agent.not_after,
+            agent.enrolled,
+            agent.enrolled_with,
+            agent.last_seen,
+            agent.from.to_string(),
+            rows::to_json(&agent.facts)?,
+            rows::to_json(&agent.clock)?,
+            agent.clock_standing.as_str(),
+            rows::to_json(&agent.hooks)?,
+        ],
+    )
+    .map(drop)
 }
 
 const UPSERT_AGENT: &str = "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
@@ -193,24 +192,26 @@ const UPSERT_AGENT: &str = "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
 
 /// Stores the agent's latest generation.
 fn issue(
-    conn: &Connection,
+    conn: Conn<'_>,
     agent: &AgentRecord,
     certificate: NewCertificate,
     rekey_at: UnixTime,
 ) -> Result<CredentialRecord> {
     let (key, validity, chain) = (certificate.key, certificate.validity, certificate.chain);
-    let Thumbprint(thumbprint) = key.thumbprint();
-    conn.prepare_cached(INSERT_CREDENTIAL)?.execute(params![
-        thumbprint,
-        agent.id.0,
-        rows::integer(agent.generation)?,
-        key.spki(),
-        chain[0].as_ref(),
-        certificate.issuer.0,
-        validity.from().0,
-        validity.until().0,
-        rekey_at.0,
-    ])?;
+    conn.execute(
+        INSERT_CREDENTIAL,
+        params![
+            key.thumbprint(),
+            agent.id,
+            rows::integer(agent.generation)?,
+            key.spki(),
+            chain[0].as_ref(),
+            certificate.issuer,
+            validity.from(),
+            validity.until(),
+            rekey_at,
+        ],
+    )?;
     Ok(CredentialRecord { agent: agent.id, generation: agent.generation, key, chain, validity, rekey_at })
 }
 
@@ -220,9 +221,9 @@ const INSERT_CREDENTIAL: &str =
 
 /// Forgets generations that have ended and that nobody can still need: not the latest two, not the one in use. Those
 /// between belong to answers that were lost, and whoever still waits for one is told to make a new key.
-fn sweep(conn: &Connection, agent: &AgentRecord, now: UnixTime) -> Result<()> {
+fn sweep(conn: Conn<'_>, agent: &AgentRecord, now: UnixTime) -> Result<()> {
     let delete = "DELETE FROM credential
         WHERE agent = ?1 AND generation < ?2 - 1 AND generation <> ?3 AND not_after <= ?4";
     let (latest, used) = (rows::integer(agent.generation)?, rows::integer(agent.confirmed)?);
-    conn.prepare_cached(delete)?.execute(params![agent.id.0, latest, used, now.0]).map(drop)
+    conn.execute(delete, params![agent.id, latest, used, now]).map(drop)
 }

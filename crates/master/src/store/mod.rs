@@ -1,41 +1,62 @@
-//! Everything the master must not forget, in one SQLite database.
+//! Everything the master must not forget, in one database: a file of its own, or a server that masters share.
 //!
 //! Invariants: what a method has answered is on disk; every change and its audit record are one transaction; whatever
 //! could race is decided again inside it, by the same pure functions that decided before. Readers see what is committed.
 
 mod agents;
 mod apikeys;
-mod connection;
+mod audit;
+mod copy;
+mod engine;
 mod founding;
+mod idempotency;
 mod issuing;
+mod lead;
 mod ledger;
+mod migrations;
+mod notices;
+mod people;
+mod postgres;
 mod rows;
+mod sql;
+mod sqlite;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
 
+use engine::Readers;
 use gatepass_contract::wire::Code;
-use rusqlite::Connection;
-
-use connection::Readers;
+use sql::Conn;
 use writer::{Job, Points, Writer};
 
 pub use agents::{Counts, EnrolOrder, Enrolled, Holding, RenewOrder, Renewed, Report};
-pub use apikeys::{Created, Moved};
+pub use apikeys::{
+    ApprovalListing, ChangeOrder, CreateOrder, Deleted, InTheWay, Listing, Moved, Place, Shown, Summary,
+    Usage, Written,
+};
+pub use audit::{Listed, PRUNED_AT_ONCE};
+pub use copy::{Copied, CopyError};
+pub use engine::Database;
 pub use founding::{Foundation, Founded};
+pub use lead::Lead;
+pub use notices::{Claimed, Fate, Holder, Resent, Scanned};
+pub use people::{NewPassword, NewUser, PasswordOf, Settled};
+pub use postgres::{BadUrl, PostgresUrl};
+pub use sql::SqlError;
+pub use tokens::{NewSession, NewToken, Target, TokenFilter};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be read or written: full disk, read-only, gone. Nothing was acknowledged; it may pass.
     #[error("the database cannot be used")]
-    Unavailable(#[source] Arc<rusqlite::Error>),
+    Unavailable(#[source] Arc<SqlError>),
     /// It holds what no version of this program writes, or refuses what should be possible: a bug, or damage.
     #[error("the database is damaged")]
-    Damaged(#[source] Arc<rusqlite::Error>),
+    Damaged(#[source] Arc<SqlError>),
     /// More is waiting to be written than can be done soon.
     #[error("too many changes are waiting to be written")]
     Busy,
@@ -64,14 +85,11 @@ impl StoreError {
     }
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
-        let outside = error
-            .sqlite_error_code()
-            .is_some_and(|code| !matches!(code, ConstraintViolation | DatabaseCorrupt | NotADatabase));
+impl From<SqlError> for StoreError {
+    fn from(error: SqlError) -> Self {
+        let passing = error.may_pass();
         let error = Arc::new(error);
-        if outside { Self::Unavailable(error) } else { Self::Damaged(error) }
+        if passing { Self::Unavailable(error) } else { Self::Damaged(error) }
     }
 }
 
@@ -80,14 +98,21 @@ impl From<rusqlite::Error> for StoreError {
 pub struct Store {
     writer: Writer,
     readers: Arc<Readers>,
+    noted: Arc<apikeys::Noted>,
 }
 
 impl Store {
     /// Opens the database, makes it where there is none (for its owner alone), brings its schema up to date and starts
     /// the writer.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connection::open_to_write(path)?;
-        Ok(Self { readers: Arc::new(Readers::open(path)?), writer: Writer::start(connection)? })
+    pub fn open(database: &Database) -> Result<Self, StoreError> {
+        let (writing, readers) = database.open()?;
+        Ok(Self { readers: Arc::new(readers), writer: Writer::start(writing)?, noted: Arc::default() })
+    }
+
+    /// Stands for election among the masters of this database.
+    #[must_use]
+    pub fn lead(&self) -> Lead {
+        self.readers.lead()
     }
 
     /// Finishes what was accepted, then closes. Whoever still holds a clone gets [`StoreError::Closed`].
@@ -97,33 +122,41 @@ impl Store {
 
     /// Whether it can be read and written at this moment: one real read, one real commit.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        self.readers.with(|conn| conn.query_row("SELECT count(*) FROM anchor", [], |_| Ok(())))?;
-        self.write(writer::PROBE, |ledger| ledger.touch()).await
+        self.read(|conn| conn.exists("SELECT 1 FROM anchor", &[])).await?;
+        self.write(writer::PROBE, |ledger| ledger.conn.touch()).await
     }
 
     /// Runs `job` in the next transaction and answers once that is on disk.
     async fn write<T: Send + 'static>(
         &self,
         points: Points,
-        job: impl FnOnce(&mut ledger::Ledger<'_>) -> rusqlite::Result<T> + Send + 'static,
+        job: impl FnOnce(&mut ledger::Ledger<'_>) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (job, answer) = Job::new(points, job);
         self.writer.submit(job)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
     }
 
-    /// A read that is answered from memory in microseconds: it runs where it is.
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.readers.with(query)
+    /// A short read.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(Conn<'_>) -> sql::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.readers.read(query).await
     }
 
     /// A read that may take a while.
     async fn scan<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl FnOnce(Conn<'_>) -> sql::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let readers = Arc::clone(&self.readers);
-        let scan = tokio::task::spawn_blocking(move || readers.with(query));
-        scan.await.unwrap_or(Err(StoreError::Closed))
+        self.readers.scan(query).await
+    }
+}
+
+/// Outside of a transaction, while opening.
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        SqlError::from(error).into()
     }
 }

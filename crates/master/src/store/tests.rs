@@ -3,76 +3,136 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use gatepass_contract::audit::{Broken, Flaw, Head, verify};
 use gatepass_contract::digest::Sha256;
-use gatepass_contract::id::{AgentId, KeyId, RequestId};
+use gatepass_contract::id::{AgentId, ApprovalId, KeyId, RequestId};
 use gatepass_contract::pki::{KeyKind, PublicKey};
 use gatepass_contract::time::{Skew, UnixTime};
 use gatepass_contract::wire::admin::{
-    AgentState, Capability, ClockStanding, CreateApiKey, KeyKind as Kind, KeyState,
+    AgentState, Capability, ClockStanding, CreateApiKey, CredentialKind, Expiry, KeyKind as Kind, KeyState,
+    UserState,
 };
 use gatepass_contract::wire::agent::{ClockReport, Facts};
 use rcgen::{KeyPair, PublicKeyData};
 
+use super::apikeys::tests::*;
 use super::*;
 use crate::ca::{self, Issuer};
 use crate::domain::Refusal;
 use crate::domain::agent::NewCertificate;
-use crate::domain::apikey::{ApiKeyRecord, Creator, ExpiryPolicy, IllegalMove, KeyEvent, NewApiKey};
-use crate::domain::audit::{Action, Actor, Broken, Cause, Event, Flaw, Head, Subject, verify};
+use crate::domain::apikey::{
+    Act, ApiKeyRecord, Creator, ExpiryPolicy, IllegalMove, KeyRules, NewApiKey, Objection, Owner, Rights,
+};
+use crate::domain::approval::ApprovalPolicy;
+use crate::domain::audit::{Action, Actor, Cause, Credential, Event, Subject};
+use crate::domain::people;
+use crate::domain::principal::Principal;
 use crate::domain::profile::Profile;
+use crate::domain::version::Expected;
 use crate::random;
 use crate::sealed::KeyEncryptionKey;
 
-const NOW: UnixTime = UnixTime(1_795_379_123_000);
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const GRACE: Duration = Duration::from_hours(30 * 24);
-const DAY: Duration = Duration::from_hours(24);
+#[allow(dead_code, reason = "shared with the stories of the whole: each uses its part")]
+#[expect(unreachable_pub, reason = "for the stories it is to be used by all of them")]
+#[path = "../../../../tests/support/postgres.rs"]
+pub(super) mod cluster;
 
-struct Master {
-    store: Store,
+use cluster::Cluster;
+
+pub(super) const NOW: UnixTime = UnixTime(1_795_379_123_000);
+pub(super) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const GRACE: Duration = Duration::from_hours(30 * 24);
+pub(super) const DAY: Duration = Duration::from_hours(24);
+
+#[derive(Debug, Clone, Copy)]
+enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub(super) struct Master {
+    pub(super) store: Store,
+    database: Database,
     issuer: Issuer,
     profile: Profile,
-    administrator: KeyId,
-    place: tempfile::TempDir,
+    pub(super) administrator: KeyId,
+    /// Kept for as long as the file in it is used.
+    _place: tempfile::TempDir,
 }
 
-fn cause(at: UnixTime) -> Cause {
-    Cause { request: RequestId([1; 10]), actor: Actor::Anonymous, from: HERE, at }
+pub(super) fn cause(at: UnixTime) -> Cause {
+    Cause { request: RequestId([1; 10]), actor: Actor::Anonymous, from: HERE, at, annotation: None }
 }
 
-fn new_key(name: &str, uses: Option<u32>) -> ApiKeyRecord {
-    let request = CreateApiKey {
+pub(super) fn request(name: &str, uses: Option<u32>) -> CreateApiKey {
+    CreateApiKey {
         kind: Kind::Service,
         name: name.parse().expect("a name"),
         description: String::new(),
+        owner: None,
         groups: vec!["db".parse().expect("a group")],
         capabilities: vec![Capability::AgentEnrol],
+        roles: Vec::new(),
         expires: None,
         networks: Vec::new(),
         uses,
-    };
-    let owner = "root".parse().expect("a name");
-    let creator = Creator { owner: &owner, capabilities: Capability::ALL };
-    let new = NewApiKey::new(request, creator, ExpiryPolicy::default(), NOW).expect("within the rules");
-    new.into_record(random::key_id(), Sha256::of(b"secret"), NOW)
+        annotation: None,
+    }
 }
 
-async fn master() -> Master {
+/// Somebody who may all of this.
+pub(super) fn principal(name: &str, capabilities: &[Capability]) -> Principal {
+    Principal {
+        user: name.parse().expect("a name"),
+        credential: Credential::Password,
+        kind: CredentialKind::ApiKey,
+        name: String::new(),
+        groups: Vec::new(),
+        capabilities: capabilities.to_vec(),
+        expires: Expiry::Never,
+    }
+}
+
+pub(super) fn administrator() -> Principal {
+    principal(people::ADMINISTRATOR, Capability::ALL)
+}
+
+pub(super) fn rules() -> KeyRules {
+    let expiry = ExpiryPolicy { never: true, ..ExpiryPolicy::default() };
+    KeyRules { expiry, approval: ApprovalPolicy::default(), overlap: DAY }
+}
+
+/// The first administrator's.
+fn first_key() -> ApiKeyRecord {
+    let user = people::administrator();
+    let creator = Creator { user: &user, capabilities: Capability::ALL };
+    let owner = Owner { user: &user, state: UserState::Active, capabilities: Capability::ALL };
+    let rights = Rights { creator, owner: Some(owner), roles: &[] };
+    let new = NewApiKey::new(request("administrator", None), rights, ExpiryPolicy::default(), NOW);
+    new.expect("within the rules").into_record(random::key_id(), Sha256::of(b"secret"), NOW)
+}
+
+async fn master(engine: Engine) -> Master {
     let place = tempfile::tempdir().expect("a directory");
+    let database = match engine {
+        Engine::Sqlite => Database::File(place.path().join("master.db")),
+        Engine::Postgres => Database::Server(Cluster::shared().database().parse().expect("a URL")),
+    };
     let kek = KeyEncryptionKey::generate();
     let domain = "example.com".parse().expect("a domain");
     let created = ca::create(&domain, KeyKind::EcdsaP256, &kek, NOW).expect("a CA");
     let issuer = Issuer::open(&created.keys[0], &kek).expect("the issuing CA");
-    let store = Store::open(&place.path().join("master.db")).expect("a database");
-    let administrator = new_key("administrator", None);
+    let store = Store::open(&database).expect("a database");
+    let administrator = first_key();
     let id = administrator.id;
     let foundation = Foundation { anchor: created.anchor, keys: created.keys, administrator };
     assert_eq!(store.found(cause(NOW), foundation.clone()).await.expect("stored"), Founded::New);
     assert_eq!(store.found(cause(NOW), foundation).await.expect("stored"), Founded::Already);
-    Master { store, issuer, profile: Profile::new(domain, "https://m".to_owned()), administrator: id, place }
+    let profile = Profile::new(domain, "https://m".to_owned());
+    Master { store, database, issuer, profile, administrator: id, _place: place }
 }
 
-fn applicant() -> PublicKey {
+pub(super) fn applicant() -> PublicKey {
     let key = KeyPair::generate().expect("a key");
     PublicKey::from_spki(&key.subject_public_key_info()).expect("an allowed key")
 }
@@ -95,10 +155,56 @@ impl Master {
         self.issuer.agent_certificate(&names, key, validity).expect("a certificate")
     }
 
-    fn enrolment(&self, api_key: KeyId, key: &PublicKey, now: UnixTime) -> EnrolOrder {
+    /// A key of the administrator's; what came of asking for it.
+    pub(super) async fn ask(&self, request: CreateApiKey, by: Principal, rules: KeyRules) -> Written {
+        let order = CreateOrder {
+            request,
+            by,
+            id: random::key_id(),
+            secret: Sha256::of(b"secret"),
+            approval: ApprovalId(random::bytes()),
+            rules: Arc::new(rules),
+            claim: None,
+        };
+        self.store.create_api_key(cause(NOW), order).await.expect("the database works")
+    }
+
+    pub(super) async fn make(&self, name: &str, uses: Option<u32>) -> KeyId {
+        match self.ask(request(name, uses), administrator(), rules()).await {
+            Written::Done(shown) => shown.key.id,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What came of doing that to a key.
+    pub(super) async fn act(&self, id: KeyId, act: Act, by: &Principal, at: UnixTime) -> Written {
+        self.act_by(id, act, by, (at, rules())).await
+    }
+
+    pub(super) async fn act_by(
+        &self,
+        id: KeyId,
+        act: Act,
+        by: &Principal,
+        (at, rules): (UnixTime, KeyRules),
+    ) -> Written {
+        let order = ChangeOrder {
+            id,
+            act,
+            by: by.clone(),
+            expected: Expected::Any,
+            rules: Arc::new(rules),
+            request: ApprovalId(random::bytes()),
+            claim: None,
+        };
+        self.store.change_api_key(cause(at), order).await.expect("the database works")
+    }
+
+    pub(super) fn enrolment(&self, api_key: KeyId, key: &PublicKey, now: UnixTime) -> EnrolOrder {
         let agent = random::agent_id();
         EnrolOrder {
             api_key,
+            secret_number: 1,
             agent,
             name: "db7".parse().expect("a name"),
             facts: facts(),
@@ -135,18 +241,61 @@ impl Master {
         *held
     }
 
-    async fn audit_is_whole(&self) -> Head {
+    pub(super) async fn audit_is_whole(&self) -> Head {
         let records = self.store.audit_records(0, 1_000_000).await.expect("readable");
         verify(Head::EMPTY, records).expect("an unbroken chain")
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_single_use_key_admits_exactly_one_of_a_thousand() {
-    let master = master().await;
-    let key = new_key("once", Some(1));
-    let id = key.id;
-    assert_eq!(master.store.create_api_key(cause(NOW), key).await.expect("stored"), Created::New);
+/// Each of these holds on each engine.
+macro_rules! conformance {
+    ($($name:ident,)*) => {
+        mod sqlite_conforms {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::master(super::Engine::Sqlite).await).await;
+            })*
+        }
+
+        mod postgres_conforms {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::master(super::Engine::Postgres).await).await;
+            })*
+        }
+    };
+}
+
+conformance! {
+    a_single_use_key_admits_exactly_one_of_a_thousand,
+    a_lost_answer_to_an_enrolment_costs_no_use_and_makes_no_second_agent,
+    a_lost_answer_to_a_renewal_is_served_again_and_its_use_supersedes,
+    a_key_of_another_agent_is_refused_and_a_missing_certificate_is_asked_for,
+    an_expired_agent_renews_inside_the_grace_period_and_old_rows_go,
+    revoked_stays_revoked,
+    the_whole_life_of_a_key_is_in_the_audit,
+    sixty_four_writers_make_one_chain,
+    a_tampered_record_is_named,
+    what_was_answered_is_there_after_closing_and_opening_again,
+    uses_are_noted_to_the_minute,
+    of_two_hundred_decisions_exactly_one_wins,
+    rotating_renewing_and_revoking_race_and_every_outcome_is_told_truly,
+    both_secrets_are_good_until_everybody_has_the_new_one,
+    a_former_secret_ends_at_its_deadline_with_or_without_a_note,
+    several_keys_are_deleted_together_or_not_at_all,
+    a_deleted_key_frees_its_name_and_keeps_no_secret,
+    what_a_key_may_depends_on_its_owner_its_roles_and_its_groups_now,
+    a_list_is_complete_in_every_order_under_every_filter,
+    a_page_that_finds_little_ends_early_and_goes_on,
+    a_summary_counts_each_key_once,
+    usage_tells_callers_and_agents,
+    a_repeated_request_is_recognised,
+    requests_are_listed_with_what_became_of_them,
+    random_histories_leave_what_the_model_leaves,
+}
+
+async fn a_single_use_key_admits_exactly_one_of_a_thousand(master: Master) {
+    let id = master.make("once", Some(1)).await;
     let orders: Vec<_> = (0..1000).map(|_| master.enrolment(id, &applicant(), NOW)).collect();
     let mut tries = tokio::task::JoinSet::new();
     for order in orders {
@@ -162,13 +311,8 @@ async fn a_single_use_key_admits_exactly_one_of_a_thousand() {
     master.audit_is_whole().await;
 }
 
-#[tokio::test]
-async fn a_lost_answer_to_an_enrolment_costs_no_use_and_makes_no_second_agent() {
-    let master = master().await;
-    let (once, other) = (new_key("once", Some(1)), new_key("other", None));
-    let (once_id, other_id) = (once.id, other.id);
-    master.store.create_api_key(cause(NOW), once).await.expect("stored");
-    master.store.create_api_key(cause(NOW), other).await.expect("stored");
+async fn a_lost_answer_to_an_enrolment_costs_no_use_and_makes_no_second_agent(master: Master) {
+    let (once_id, other_id) = (master.make("once", Some(1)).await, master.make("other", None).await);
     let key = applicant();
     let Enrolled::New(first) =
         master.store.enrol(cause(NOW), master.enrolment(once_id, &key, NOW)).await.expect("works")
@@ -186,9 +330,7 @@ async fn a_lost_answer_to_an_enrolment_costs_no_use_and_makes_no_second_agent() 
     assert_eq!(spent, Enrolled::Refused(Refusal::KeySpent { expired: late }));
 }
 
-#[tokio::test]
-async fn a_lost_answer_to_a_renewal_is_served_again_and_its_use_supersedes() {
-    let master = master().await;
+async fn a_lost_answer_to_a_renewal_is_served_again_and_its_use_supersedes(master: Master) {
     let (old, new, third) = (applicant(), applicant(), applicant());
     let first = master.enrol(&old).await;
     let second = master.next(&first, &new, NOW).await;
@@ -209,9 +351,7 @@ async fn a_lost_answer_to_a_renewal_is_served_again_and_its_use_supersedes() {
     assert_eq!(head.seq, 8, "founding, enrolment, three renewals, two answers again, one refusal");
 }
 
-#[tokio::test]
-async fn a_key_of_another_agent_is_refused_and_a_missing_certificate_is_asked_for() {
-    let master = master().await;
+async fn a_key_of_another_agent_is_refused_and_a_missing_certificate_is_asked_for(master: Master) {
     let (one, two) = (master.enrol(&applicant()).await, master.enrol(&applicant()).await);
     assert_eq!(master.renew(&one, &two.credential.key, NOW).await, Renewed::Refused(Refusal::KeyInUse));
     let order = RenewOrder {
@@ -226,9 +366,7 @@ async fn a_key_of_another_agent_is_refused_and_a_missing_certificate_is_asked_fo
     assert_eq!(master.store.renew(cause(NOW), order).await.expect("works"), Renewed::Unprepared);
 }
 
-#[tokio::test]
-async fn an_expired_agent_renews_inside_the_grace_period_and_old_rows_go() {
-    let master = master().await;
+async fn an_expired_agent_renews_inside_the_grace_period_and_old_rows_go(master: Master) {
     let keys: Vec<_> = (0..4).map(|_| applicant()).collect();
     let mut held = master.enrol(&keys[0]).await;
     for key in &keys[1..] {
@@ -245,9 +383,7 @@ async fn an_expired_agent_renews_inside_the_grace_period_and_old_rows_go() {
     master.audit_is_whole().await;
 }
 
-#[tokio::test]
-async fn revoked_stays_revoked() {
-    let master = master().await;
+async fn revoked_stays_revoked(master: Master) {
     let held = master.enrol(&applicant()).await;
     let Moved::Done(agent) = master.store.revoke_agent(cause(NOW), held.agent.id).await.expect("works")
     else {
@@ -275,28 +411,23 @@ async fn revoked_stays_revoked() {
     assert_eq!(counts.agents, [(AgentState::Revoked, ClockStanding::Agree, 1)]);
 }
 
-#[tokio::test]
-async fn the_whole_life_of_a_key_is_in_the_audit() {
-    let master = master().await;
-    let key = new_key("life", None);
-    let id = key.id;
-    master.store.create_api_key(cause(NOW), key).await.expect("works");
-    assert_eq!(
-        master.store.create_api_key(cause(NOW), new_key("life", None)).await.expect("works"),
-        Created::NameTaken
-    );
-    for (event, want) in [
-        (KeyEvent::Resume, Err(KeyState::Active)),
-        (KeyEvent::Suspend, Ok(KeyState::Suspended)),
-        (KeyEvent::Resume, Ok(KeyState::Active)),
-        (KeyEvent::Revoke, Ok(KeyState::Revoked)),
-        (KeyEvent::Resume, Err(KeyState::Revoked)),
-        (KeyEvent::Suspend, Err(KeyState::Revoked)),
+async fn the_whole_life_of_a_key_is_in_the_audit(master: Master) {
+    let id = master.make("life", None).await;
+    let taken = Objection::NameTaken("life".parse().expect("a name"));
+    assert_eq!(master.ask(request("life", None), administrator(), rules()).await, Written::Refused(taken));
+    for (act, want) in [
+        (Act::Resume, Err(KeyState::Active)),
+        (Act::Suspend, Ok(KeyState::Suspended)),
+        (Act::Resume, Ok(KeyState::Active)),
+        (Act::Revoke, Ok(KeyState::Revoked)),
+        (Act::Resume, Err(KeyState::Revoked)),
+        (Act::Suspend, Err(KeyState::Revoked)),
     ] {
-        let moved = master.store.move_api_key(cause(NOW), id, event).await.expect("works");
-        match want {
-            Ok(state) => assert!(matches!(moved, Moved::Done(key) if key.state == state), "{event:?}"),
-            Err(state) => assert_eq!(moved, Moved::Illegal(IllegalMove { state, event })),
+        let event = act.event();
+        match (master.act(id, act, &administrator(), NOW).await, want) {
+            (Written::Done(shown), Ok(state)) => assert_eq!(shown.key.state, state, "{event:?}"),
+            (Written::Refused(why), Err(state)) => assert_eq!(why, IllegalMove { state, event }.into()),
+            (other, _) => panic!("{event:?}: {other:?}"),
         }
     }
     let order = master.enrolment(id, &applicant(), NOW);
@@ -323,9 +454,7 @@ async fn the_whole_life_of_a_key_is_in_the_audit() {
     assert_eq!(story, want);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sixty_four_writers_make_one_chain() {
-    let master = master().await;
+async fn sixty_four_writers_make_one_chain(master: Master) {
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..64_u8 {
         let store = master.store.clone();
@@ -345,9 +474,7 @@ async fn sixty_four_writers_make_one_chain() {
     assert_eq!(master.audit_is_whole().await.seq, 1 + 64 * 16);
 }
 
-#[tokio::test]
-async fn a_tampered_record_is_named() {
-    let master = master().await;
+async fn a_tampered_record_is_named(master: Master) {
     for _ in 0..5 {
         master.enrol(&applicant()).await;
     }
@@ -360,31 +487,28 @@ async fn a_tampered_record_is_named() {
     removed.remove(3);
     assert_eq!(verify(Head::EMPTY, removed), broken(4, Flaw::Place));
     let mut forged = records.clone();
-    forged[1] = Head::EMPTY.append(
-        &cause(NOW),
-        &Event {
-            action: Action::Read,
-            subject: Subject::None,
-            refused: None,
-            detail: serde_json::Value::Null,
-        },
-    );
+    let read = Event {
+        action: Action::Read,
+        subject: Subject::None,
+        refused: None,
+        detail: serde_json::Value::Null,
+    };
+    forged[1] = Head::EMPTY.append(read.entry(&cause(NOW)));
     forged[1].seq = 2;
     assert_eq!(verify(Head::EMPTY, forged), broken(2, Flaw::Previous));
     // In the database itself nothing is changed or removed by accident.
-    let conn = Connection::open(master.place.path().join("master.db")).expect("the file");
-    assert!(conn.execute("UPDATE audit SET actor = 'nobody'", []).is_err());
-    assert!(conn.execute("DELETE FROM audit", []).is_err());
+    for tampering in ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"] {
+        let done = master.store.write(writer::PROBE, move |ledger| ledger.conn.execute(tampering, &[])).await;
+        assert!(matches!(done, Err(StoreError::Damaged(_))), "{tampering}: {done:?}");
+    }
 }
 
-#[tokio::test]
-async fn what_was_answered_is_there_after_closing_and_opening_again() {
-    let master = master().await;
+async fn what_was_answered_is_there_after_closing_and_opening_again(master: Master) {
     let held = master.enrol(&applicant()).await;
     master.store.ready().await.expect("ready");
     master.store.close().await;
     assert!(matches!(master.store.ready().await, Err(StoreError::Closed)));
-    let store = Store::open(&master.place.path().join("master.db")).expect("opens again");
+    let store = Store::open(&master.database).expect("opens again");
     let found = store.credential(held.credential.key.thumbprint()).await.expect("works");
     assert_eq!(found, Some(held.clone()));
     let plan = store.rekey_plan(NOW, Duration::from_mins(1)).await.expect("works");
@@ -395,13 +519,9 @@ async fn what_was_answered_is_there_after_closing_and_opening_again() {
 
 #[tokio::test]
 async fn a_full_disk_acknowledges_nothing_and_passes() {
-    let master = master().await;
+    let master = master(Engine::Sqlite).await;
     let full = "PRAGMA max_page_count = 1";
-    master
-        .store
-        .write(writer::PROBE, |ledger| ledger.conn.query_row(full, [], |_| Ok(())))
-        .await
-        .expect("set");
+    master.store.write(writer::PROBE, |ledger| ledger.conn.exists(full, &[])).await.expect("set");
     let mut refused = 0;
     let mut acknowledged = Vec::new();
     for _ in 0..200 {
@@ -417,11 +537,7 @@ async fn a_full_disk_acknowledges_nothing_and_passes() {
     }
     assert!(refused > 0, "the disk is full at last");
     let room = "PRAGMA max_page_count = 100000";
-    master
-        .store
-        .write(writer::PROBE, |ledger| ledger.conn.query_row(room, [], |_| Ok(())))
-        .await
-        .expect("set");
+    master.store.write(writer::PROBE, |ledger| ledger.conn.exists(room, &[])).await.expect("set");
     acknowledged.push(master.enrol(&applicant()).await.credential.key);
     for key in &acknowledged {
         assert!(master.store.credential(key.thumbprint()).await.expect("works").is_some());
@@ -433,22 +549,27 @@ async fn a_full_disk_acknowledges_nothing_and_passes() {
 
 #[tokio::test]
 async fn a_database_that_cannot_be_written_is_not_ready() {
-    let master = master().await;
+    let master = master(Engine::Sqlite).await;
     let freeze = "PRAGMA query_only = ON";
-    master.store.write(writer::PROBE, |ledger| ledger.conn.execute_batch(freeze)).await.expect("set");
+    master.store.write(writer::PROBE, |ledger| ledger.conn.execute(freeze, &[])).await.expect("set");
     assert!(matches!(master.store.ready().await, Err(StoreError::Unavailable(_))));
     let order = master.enrolment(master.administrator, &applicant(), NOW);
     assert!(matches!(master.store.enrol(cause(NOW), order).await, Err(StoreError::Unavailable(_))));
     assert!(master.store.list_agents(None, 10).await.expect("readable").is_empty());
 }
 
-#[tokio::test]
-async fn uses_are_noted_to_the_minute() {
-    let master = master().await;
-    let key = master.store.api_key(master.administrator).await.expect("works").expect("there");
-    master.store.note_use(&key, cause(NOW)).expect("accepted");
+async fn uses_are_noted_to_the_minute(master: Master) {
+    let holder = master.store.bearer_key(master.administrator).await.expect("works").expect("there");
+    master.store.note_use(&holder, 1, cause(NOW)).expect("accepted");
     master.store.ready().await.expect("and so it is written");
-    let used = master.store.api_key(key.id).await.expect("works").expect("there").last_used.expect("noted");
+    let used = master
+        .store
+        .api_key(master.administrator)
+        .await
+        .expect("works")
+        .expect("there")
+        .last_used
+        .expect("noted");
     assert_eq!(used.at.0 % 60_000, 0);
     assert!(used.at <= NOW && NOW.since(used.at) < Duration::from_mins(1));
 }

@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::StoreError;
-use super::connection::cannot_open;
+use super::engine::Writing;
 use super::ledger::Ledger;
+use super::sql;
+use super::sqlite::cannot_open;
 use crate::{clock, faults};
 
 /// How long to wait for more once there is more than one.
@@ -47,6 +48,8 @@ points! {
     KEY_CREATE = "key-create";
     KEY_MOVE = "key-move";
     KEY_USE = "key-use";
+    KEY_RETIRE = "key-retire";
+    KEYS_DELETE = "keys-delete";
     ENROL = "enrol";
     RENEW = "renew";
     CONFIRM = "confirm";
@@ -54,6 +57,17 @@ points! {
     DEREGISTER = "deregister";
     REVOKE = "revoke";
     REFUSE = "refuse";
+    SETTLE = "settle";
+    PEOPLE = "people";
+    TOKEN = "token";
+    TOKEN_USE = "token-use";
+    SESSION = "session";
+    NOTICES = "notices";
+    NOTICE_CLAIM = "notice-claim";
+    NOTICE_SETTLE = "notice-settle";
+    ENDS = "notice-ends";
+    PRUNE = "audit-prune";
+    RESTORE = "restore";
 }
 
 /// Something to be written.
@@ -73,7 +87,7 @@ pub(super) struct Job<F, T> {
 
 impl<F, T> Job<F, T>
 where
-    F: FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send,
+    F: FnOnce(&mut Ledger<'_>) -> sql::Result<T> + Send,
     T: Send,
 {
     pub(super) fn new(points: Points, work: F) -> (Box<Self>, oneshot::Receiver<Result<T, StoreError>>) {
@@ -84,7 +98,7 @@ where
 
 impl<F, T> Work for Job<F, T>
 where
-    F: FnOnce(&mut Ledger<'_>) -> rusqlite::Result<T> + Send,
+    F: FnOnce(&mut Ledger<'_>) -> sql::Result<T> + Send,
     T: Send,
 {
     fn points(&self) -> Points {
@@ -118,11 +132,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(engine: Writing) -> Result<Self, StoreError> {
         let (queue, waiting) = sync_channel(MOST_WAITING);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || run(connection, &waiting))
+            .spawn(move || run(engine, &waiting))
             .map_err(|error| cannot_open(&error.to_string()))?;
         Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -150,10 +164,10 @@ impl Writer {
     }
 }
 
-fn run(mut connection: Connection, waiting: &Receiver<Message>) {
+fn run(mut engine: Writing, waiting: &Receiver<Message>) {
     while let Some(batch) = next_batch(waiting) {
         let closing = batch.closing;
-        write(&mut connection, batch.work);
+        write(&mut engine, batch.work);
         if closing {
             return;
         }
@@ -198,9 +212,9 @@ impl Batch {
 }
 
 /// One transaction, then every answer.
-fn write(connection: &mut Connection, mut batch: Vec<Box<dyn Work>>) {
+fn write(engine: &mut Writing, mut batch: Vec<Box<dyn Work>>) {
     let points: Vec<_> = batch.iter().map(|work| work.points()).collect();
-    let lost = commit(connection, &mut batch).err();
+    let lost = commit(engine, &mut batch).err();
     if lost.is_none() {
         for points in points {
             faults::point(points.after);
@@ -211,21 +225,22 @@ fn write(connection: &mut Connection, mut batch: Vec<Box<dyn Work>>) {
     }
 }
 
-fn commit(connection: &mut Connection, batch: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
+fn commit(engine: &mut Writing, batch: &mut [Box<dyn Work>]) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut ledger = Ledger::open(&tx)?;
-    for work in batch.iter_mut() {
-        let failed = work.run(&mut ledger).err();
-        // A full disk rolls everything back at once, also what ran before.
-        if let Some(error) = failed.filter(|_| tx.is_autocommit()) {
-            return Err(error);
+    engine.transact(|conn| {
+        let mut ledger = Ledger::open(conn)?;
+        for work in batch.iter_mut() {
+            let failed = work.run(&mut ledger).err();
+            // A full disk rolls everything back at once, also what ran before.
+            if let Some(error) = failed.filter(|_| conn.is_lost()) {
+                return Err(error);
+            }
         }
-    }
-    for work in batch.iter() {
-        faults::point(work.points().before);
-    }
-    Ok(tx.commit()?)
+        for work in batch.iter() {
+            faults::point(work.points().before);
+        }
+        Ok(())
+    })
 }

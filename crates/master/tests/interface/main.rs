@@ -1,9 +1,11 @@
 //! The interface of a real master over real TLS, call by call and refusal by refusal.
 
+mod matrix;
 mod support;
 
 use std::time::Duration;
 
+use gatepass_contract::audit::{Head, Record, verify};
 use gatepass_contract::id::KeyId;
 use gatepass_contract::pki::Chain;
 use gatepass_contract::secret::{ApiKey, Secret};
@@ -12,6 +14,7 @@ use gatepass_contract::wire::admin::{AgentView, ApiKeyView, Capability, ClockSta
 use gatepass_contract::wire::agent::{Directive, Issued, ReportReply, ReportRequest, TimeReply};
 use gatepass_contract::wire::{MAX_REQUEST_BYTES, path};
 use gatepass_master::clock;
+use gatepass_master::store::{Database, Store};
 use reqwest::Method;
 use support::{Host, Master, clock_report, code, key_request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -218,9 +221,8 @@ async fn every_refusal_of_a_proof_has_its_code_and_is_in_the_audit() {
 }
 
 /// The records, once the chain was checked.
-async fn audit(master: &Master) -> Vec<gatepass_master::domain::audit::Record> {
-    use gatepass_master::domain::audit::{Head, verify};
-    let store = gatepass_master::store::Store::open(&master.database()).expect("a second look");
+async fn audit(master: &Master) -> Vec<Record> {
+    let store = Store::open(&Database::File(master.database())).expect("a second look");
     let records = store.audit_records(0, 10_000).await.expect("records");
     verify(Head::EMPTY, records.clone()).expect("the chain holds");
     records

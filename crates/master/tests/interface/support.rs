@@ -140,11 +140,14 @@ pub(crate) fn key_request(change: impl FnOnce(&mut CreateApiKey)) -> String {
         kind: ForWhom::Service,
         name: "test".parse().expect("a name"),
         description: String::new(),
+        owner: None,
         groups: vec!["batch".parse().expect("a group")],
         capabilities: vec![Capability::AgentEnrol],
+        roles: Vec::new(),
         expires: None,
         networks: Vec::new(),
         uses: None,
+        annotation: None,
     };
     change(&mut request);
     serde_json::to_string(&request).expect("JSON")

@@ -1,0 +1,4 @@
+//! Notices: what arrives where, and that nothing is lost.
+
+mod courier;
+mod outbox;
