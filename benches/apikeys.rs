@@ -43,7 +43,7 @@ pub(crate) fn measure(program: &Path, scratch: &Path, extent: Extent) -> Result<
     figures.extend(requests(&master, &filled, extent)?);
     figures.extend(pages(&master, extent)?);
     figures.push(depth(&master)?);
-    drop(master.stop());
+    let _directory = master.stop();
     figures.extend(scans(&filled)?);
     Ok(figures)
 }

@@ -6,6 +6,7 @@ mod agent;
 mod apikeys;
 mod client;
 mod clock;
+mod engines;
 mod figures;
 mod hosts;
 mod launch;
@@ -22,9 +23,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use figures::Figure;
 use master::{Extent, Master};
 
 /// Measures Gatepass; started by scripts/bench.
@@ -63,9 +65,34 @@ struct Measure {
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
+    /// Measure that alone
+    #[arg(long)]
+    only: Option<Subject>,
     /// Write the figures there, every round of them
     #[arg(long)]
     json: Option<PathBuf>,
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, ValueEnum)]
+enum Subject {
+    Agent,
+    Issues,
+    Memory,
+    Keys,
+    Engines,
+}
+
+impl Subject {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Agent => "the agent",
+            Self::Issues => "issues, and their limits",
+            Self::Memory => "the master's memory",
+            Self::Keys => "a million API keys",
+            Self::Engines => "PostgreSQL beside SQLite",
+        }
+    }
 }
 
 fn main() -> Result<()> {
@@ -83,29 +110,45 @@ fn main() -> Result<()> {
 
 impl Measure {
     fn run(&self) -> Result<()> {
-        let (gatepass, program, scratch) = (&self.gatepass, &self.master, &self.scratch);
-        let (extent, downloads, window) = self.extent();
-        say("the agent")?;
-        let mut figures = vec![agent::size(gatepass)?];
-        let master = Master::start(program, scratch)?;
-        figures.extend(agent::downloads(gatepass, &master, downloads)?);
-        figures.extend(agent::daemon(gatepass, &master, extent.rounds, window)?);
-        drop(master);
-        say("issues, and their limits")?;
-        let (issues, limits) = master::issues(program, scratch, extent)?;
-        figures.extend(issues);
-        say("the master's memory")?;
-        figures.extend(master::memory(program, scratch, extent)?);
-        say("a million API keys")?;
-        figures.extend(apikeys::measure(program, scratch, self.keys())?);
-        write!(
-            stdout(),
-            "{}\nwhat the limit of an issue is made of\n{}",
-            figures::table(&figures),
-            figures::table(&limits)
-        )?;
+        let (mut figures, mut limits) = (Vec::new(), Vec::new());
+        for &subject in self.only.as_ref().map_or(Subject::value_variants(), std::slice::from_ref) {
+            say(subject.title())?;
+            figures.extend(self.of(subject, &mut limits)?);
+        }
+        write!(stdout(), "{}", figures::table(&figures))?;
+        if !limits.is_empty() {
+            write!(stdout(), "\nwhat the limit of an issue is made of\n{}", figures::table(&limits))?;
+        }
         figures.extend(limits);
         self.write(&figures::document(&figures, &machine()))
+    }
+
+    fn of(&self, subject: Subject, limits: &mut Vec<Figure>) -> Result<Vec<Figure>> {
+        let (program, scratch) = (&self.master, &self.scratch);
+        let (extent, downloads, window) = self.extent();
+        match subject {
+            Subject::Agent => {
+                let master = Master::start(program, scratch)?;
+                let mut figures = vec![agent::size(&self.gatepass)?];
+                figures.extend(agent::downloads(&self.gatepass, &master, downloads)?);
+                figures.extend(agent::daemon(&self.gatepass, &master, extent.rounds, window)?);
+                Ok(figures)
+            }
+            Subject::Issues => {
+                let (figures, made_of) = master::issues(program, scratch, extent)?;
+                limits.extend(made_of);
+                Ok(figures)
+            }
+            Subject::Memory => master::memory(program, scratch, extent),
+            Subject::Keys => apikeys::measure(program, scratch, self.keys()),
+            Subject::Engines if !engines::is_possible() => {
+                say("left out: the package postgresql is not installed")?;
+                Ok(Vec::new())
+            }
+            Subject::Engines => {
+                engines::measure(program, scratch, Extent { requests: extent.requests / 2, ..extent })
+            }
+        }
     }
 
     /// How much of each: issues, downloads, and for how long the daemon is watched each time.

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use gatepass_contract::secret::ApiKey;
 use gatepass_contract::wire::admin::{Capability, CreateApiKey, CreatedApiKey, KeyKind};
 use gatepass_contract::wire::agent::Issued;
@@ -34,11 +34,28 @@ impl Master {
     /// Sets one up on embedded defaults.
     pub(crate) fn start(program: &Path, scratch: &Path) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+        let mut dev = command(program);
+        dev.arg("dev").arg("--dir").arg(dir.path().join("master")).args(["--listen", "127.0.0.1:0"]);
+        Self::run(dev, dir)
+    }
+
+    /// Sets one up whose database is on a server.
+    pub(crate) fn start_on(database: &str, program: &Path, scratch: &Path) -> Result<Self> {
+        let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(scratch)?;
+        let data = dir.path().join("master");
+        let mut init = command(program);
+        init.arg("init").arg("--dir").arg(&data).args(["--name", "localhost", "--database-url", database]);
+        let set_up = init.output()?;
+        ensure!(set_up.status.success(), "{}", String::from_utf8_lossy(&set_up.stderr));
+        let mut serve = command(program);
+        serve.arg("serve").arg("--dir").arg(&data).args(["--listen", "127.0.0.1:0"]);
+        Self::run(serve, dir)
+    }
+
+    fn run(mut command: Command, dir: TempDir) -> Result<Self> {
         let data = dir.path().join("master");
         let talk = dir.path().join("master.log");
-        let mut dev = command(program);
-        dev.arg("dev").arg("--dir").arg(&data).args(["--listen", "127.0.0.1:0"]);
-        let mut process = Process(dev.stdout(Stdio::piped()).stderr(log(&talk)?).spawn()?);
+        let mut process = Process(command.stdout(Stdio::piped()).stderr(log(&talk)?).spawn()?);
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("no pipe")?).read_line(&mut line)?;
         let url = line.trim().strip_prefix("listening on ").with_context(|| failed(&talk))?.to_owned();
@@ -144,13 +161,13 @@ fn count(requests: &[Vec<u8>]) -> f64 {
 }
 
 /// One measured series.
-struct Run {
-    server: f64,
+pub(crate) struct Run {
+    pub(crate) server: f64,
     client: f64,
-    rate: f64,
+    pub(crate) rate: f64,
     /// The share of the machine that went to other programs: all of the above is worth less the larger it is.
     others: f64,
-    volley: Volley,
+    pub(crate) volley: Volley,
 }
 
 /// How much is measured.
@@ -170,14 +187,14 @@ struct Round {
 }
 
 /// An enrolment each for many hosts, a renewal for each of them.
-struct Wave {
-    enrolments: Run,
-    renewals: Run,
+pub(crate) struct Wave {
+    pub(crate) enrolments: Run,
+    pub(crate) renewals: Run,
 }
 
 /// Connections at once: those the latency is looked at with, and enough to keep every core busy.
-const FEW: usize = 16;
-const MANY: usize = 64;
+pub(crate) const FEW: usize = 16;
+pub(crate) const MANY: usize = 64;
 
 /// Issues, and beside them what the limits are made of.
 pub(crate) fn issues(program: &Path, scratch: &Path, extent: Extent) -> Result<(Vec<Figure>, Vec<Figure>)> {
@@ -200,7 +217,7 @@ pub(crate) fn issues(program: &Path, scratch: &Path, extent: Extent) -> Result<(
     Ok((issue_figures(&rounds), limits::figures(&limits)))
 }
 
-fn wave(master: &Master, api_key: &str, requests: usize, connections: usize) -> Result<Wave> {
+pub(crate) fn wave(master: &Master, api_key: &str, requests: usize, connections: usize) -> Result<Wave> {
     let (hosts, next) = (Host::several(requests)?, Host::several(requests)?);
     let first: Vec<_> = hosts.iter().map(|host| host.enrolment(api_key)).collect::<Result<_>>()?;
     let enrolments = master.fire(&first, connections)?;

@@ -154,7 +154,7 @@ fn several_keys_are_deleted_together_or_not_at_all_even_when_the_master_dies() {
     let ids: Vec<_> = (0..6).map(|n| office.key(&format!("old {n}")).0).collect();
     let (active, _) = office.key("active");
     for id in &ids {
-        office.act(&office.admin, id, "revoke", &Value::Null).read::<Value>();
+        office.act(&office.admin, id, "revoke", &json!({})).read::<Value>();
     }
     let mut more = ids.clone();
     more.push(active.clone());
@@ -216,9 +216,9 @@ fn one_looks_after_ones_own_keys_and_does_not_see_those_of_others() {
     let made: Value = office.post(&ada, KEYS, &own).read();
     let id = made["key"]["id"].as_str().expect("an id");
     assert_eq!(office.post(&ada, KEYS, &hosts("a service key")).code(), "capability-missing");
-    assert_eq!(office.act(&ada, &others, "suspend", &Value::Null).code(), "not-found");
+    assert_eq!(office.act(&ada, &others, "suspend", &json!({})).code(), "not-found");
     assert_eq!(office.caller.get(&format!("{KEYS}/{others}"), &ada).code(), "not-found");
-    office.act(&ada, id, "suspend", &Value::Null).read::<Value>();
+    office.act(&ada, id, "suspend", &json!({})).read::<Value>();
     let list: Value = office.caller.get(KEYS, &ada).read();
     let names: Vec<_> =
         list["items"].as_array().expect("a page").iter().map(|key| key["name"].clone()).collect();
@@ -230,5 +230,20 @@ fn one_looks_after_ones_own_keys_and_does_not_see_those_of_others() {
     let summary: Value = office.caller.get(path::API_KEY_SUMMARY, &ada).read();
     assert_eq!((&summary["valid"], &summary["suspended"]), (&1.into(), &1.into()));
     let reader = office.person("rita", "auditor", &["key.read"]);
-    assert_eq!(office.act(&reader, &others, "suspend", &Value::Null).code(), "capability-missing");
+    assert_eq!(office.act(&reader, &others, "suspend", &json!({})).code(), "capability-missing");
+}
+
+#[test]
+fn a_narrow_key_does_not_get_a_wider_one_of_the_same_owner() {
+    let office = Office::with("");
+    let (_, narrow) = office.key("for hosts");
+    let myself: Value = office.caller.get(path::CALLER, &office.admin).read();
+    let wide = myself["id"].as_str().expect("the administrator's own key");
+    for what in ["rotate", "suspend", "revoke"] {
+        assert_eq!(office.act(&narrow, wide, what, &json!({})).code(), "capability-missing", "{what}");
+    }
+    let manager = office.person("mary", "key-manager", &["key.read", "key.manage", "key.create"]);
+    assert_eq!(office.act(&manager, wide, "rotate", &json!({})).code(), "capability-missing");
+    let (own, _) = office.key("hosts of the administrator");
+    assert_eq!(office.act(&manager, &own, "suspend", &json!({})).read::<Value>()["state"], "suspended");
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::{Answer, Caller, Master, Output, key_pair, program};
+use crate::support::{
+    Answer, Caller, FakeClock, Master, MasterOptions, Output, eventually, key_pair, program,
+};
 
 /// An answer's id, and what the audit should hold under it: action, outcome, actor's kind, subject's kind.
 type Expected = (String, [&'static str; 4]);
@@ -39,28 +41,28 @@ fn history(master: &Master) -> Vec<Expected> {
     let mut note = |answer: &Answer, what| expected.push((answer.request_id(), what));
     let enrolled = caller.enrol(&key, &first.csr());
     let agent = enrolled.issued().agent;
-    note(&enrolled, ["agent.enrol", "done", "apikey", "agent"]);
+    note(&enrolled, ["agent.enrol", "done", "user", "agent"]);
     note(&caller.renew(agent, (1, &first), &next), ["agent.renew", "done", "agent", "agent"]);
     note(&caller.renew(agent, (2, &next), &next), ["agent.refresh", "done", "agent", "agent"]);
     note(&caller.renew(agent, (1, &first), &next), ["agent.renew", "key-superseded", "agent", "agent"]);
     note(&caller.renew(agent, (2, &key_pair()), &next), ["agent.renew", "proof-refused", "anonymous", ""]);
-    note(&caller.enrol(&key, "no request"), ["agent.enrol", "csr-refused", "apikey", "apikey"]);
+    note(&caller.enrol(&key, "no request"), ["agent.enrol", "csr-refused", "user", "apikey"]);
     let change = |what: &str, id: &str| {
         let path = format!("/api/v1/{what}").replace("{id}", id);
         caller.send(reqwest::Method::POST, &path, Some(&admin), None)
     };
     let shown = master.ctl(&["key", "show", "hosts", "--json"]).expect(0).json();
     let id = shown["id"].as_str().expect("an id");
-    note(&change("apikeys/{id}/suspend", id), ["key.suspend", "done", "apikey", "apikey"]);
-    note(&caller.enrol(&key, &key_pair().csr()), ["agent.enrol", "api-key-suspended", "apikey", "apikey"]);
-    note(&change("apikeys/{id}/resume", id), ["key.resume", "done", "apikey", "apikey"]);
-    note(&change("apikeys/{id}/resume", id), ["key.resume", "illegal-move", "apikey", "apikey"]);
-    note(&change("apikeys/{id}/revoke", id), ["key.revoke", "done", "apikey", "apikey"]);
-    note(&change("apikeys/{id}/revoke", "AAAAAAAAAAAAAAAA"), ["key.revoke", "not-found", "apikey", ""]);
-    note(&change("agents/{id}/revoke", "nobody"), ["agent.revoke", "not-found", "apikey", ""]);
-    note(&caller.enrol(&key, &key_pair().csr()), ["agent.enrol", "api-key-refused", "apikey", "apikey"]);
-    note(&caller.get("/api/v1/apikeys", &key), ["read", "api-key-refused", "apikey", "apikey"]);
-    note(&change("agents/{id}/revoke", &agent.to_string()), ["agent.revoke", "done", "apikey", "agent"]);
+    note(&change("apikeys/{id}/suspend", id), ["key.suspend", "done", "user", "apikey"]);
+    note(&caller.enrol(&key, &key_pair().csr()), ["agent.enrol", "api-key-suspended", "user", "apikey"]);
+    note(&change("apikeys/{id}/resume", id), ["key.resume", "done", "user", "apikey"]);
+    note(&change("apikeys/{id}/resume", id), ["key.resume", "illegal-move", "user", "apikey"]);
+    note(&change("apikeys/{id}/revoke", id), ["key.revoke", "done", "user", "apikey"]);
+    note(&change("apikeys/{id}/revoke", "AAAAAAAAAAAAAAAA"), ["key.revoke", "not-found", "user", ""]);
+    note(&change("agents/{id}/revoke", "nobody"), ["agent.revoke", "not-found", "user", ""]);
+    note(&caller.enrol(&key, &key_pair().csr()), ["agent.enrol", "api-key-refused", "user", "apikey"]);
+    note(&caller.get("/api/v1/apikeys", &key), ["read", "api-key-refused", "user", "apikey"]);
+    note(&change("agents/{id}/revoke", &agent.to_string()), ["agent.revoke", "done", "user", "agent"]);
     note(&caller.renew(agent, (2, &next), &next), ["agent.renew", "agent-revoked", "agent", "agent"]);
     expected
 }
@@ -132,4 +134,58 @@ fn the_database_itself_refuses_to_change_a_record() {
         assert!(refused.contains("append only"), "{refused}");
     }
     audit(&master, "verify").expect(0);
+}
+
+const DAY: i64 = 86_400;
+
+/// A master that has lived three days ago and now, and keeps its audit for one.
+fn aged() -> Master {
+    let config = "\n[audit]\nretention = \"1d\"\n";
+    let past = FakeClock::ahead_by(-3 * DAY);
+    let mut master = Master::with(MasterOptions { config, env: past.env(), ..MasterOptions::default() });
+    master.api_key("hosts", &[]);
+    for change in ["suspend", "resume", "suspend"] {
+        master.ctl(&["key", change, "hosts"]).expect(0);
+    }
+    master.process().signal("TERM");
+    assert_eq!(master.process().ended(Duration::from_secs(20)), Some(0));
+    master.restart(Vec::new());
+    eventually("old records are dropped", Duration::from_secs(20), || {
+        audit(&master, "export").expect(0).stdout.contains("\"audit.prune\"")
+    });
+    master.ctl(&["key", "resume", "hosts"]).expect(0);
+    master
+}
+
+#[test]
+fn what_retention_leaves_still_proves_itself() {
+    let mut master = aged();
+    let left = records(&master);
+    let [pruned, resumed] = left.as_slice() else { panic!("{left:?}") };
+    assert_eq!((text(pruned, "action"), text(resumed, "action")), ("audit.prune", "key.resume"));
+    let cut: Value = serde_json::from_str(text(pruned, "detail")).expect("JSON");
+    assert_eq!(
+        (cut["seq"].as_u64(), &cut["hash"]),
+        (pruned["seq"].as_u64().map(|seq| seq - 1), &pruned["previous"])
+    );
+    let said = audit(&master, "verify").expect(0).stdout;
+    assert!(said.contains("those before were dropped as the audit itself tells"), "{said}");
+    let export = master.path("audit.jsonl");
+    std::fs::write(&export, audit(&master, "export").expect(0).stdout).expect("room for an export");
+    let offline = Output::of(Command::new(program("gatepass-master")).args(["audit", "verify"]).arg(&export));
+    assert_eq!(offline.expect(0).stdout, said);
+
+    master.process().signal("TERM");
+    assert_eq!(master.process().ended(Duration::from_secs(20)), Some(0));
+    tamper(&master, &format!("DELETE FROM audit WHERE seq = {}", pruned["seq"]));
+    let broken = audit(&master, "verify").expect(1);
+    assert!(broken.stderr.contains("no record tells that those before were dropped"), "{}", broken.stderr);
+}
+
+#[test]
+fn the_database_itself_refuses_to_drop_what_retention_has_left() {
+    let master = aged();
+    let database = Connection::open(master.dir().join("gatepass.db")).expect("the database");
+    let refused = database.execute("DELETE FROM audit", []).expect_err("it is guarded").to_string();
+    assert!(refused.contains("append only"), "{refused}");
 }

@@ -68,7 +68,7 @@ fn keys_are_created_shown_and_ended() {
         "{table}"
     );
     let page = master.ctl(&["key", "show", id]).expect(0).stdout;
-    assert!(page.contains("for the pipeline") && page.contains("127.0.0.0/8, ::1/128"), "{page}");
+    assert!(page.contains("for the pipeline") && page.contains("127.0.0.0/8, ::1\n"), "{page}");
 }
 
 #[test]
@@ -80,11 +80,15 @@ fn what_cannot_be_is_refused_with_the_right_exit_code() {
     for (args, code, said) in [
         (personal.as_slice(), 1, "name-taken"),
         (&["x", "--kind", "service", "--capability", "agent.enrol"], 2, "--group"),
-        (&["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "never"], 1, "bad-request"),
+        (
+            &["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "never"],
+            1,
+            "unacceptable",
+        ),
         (
             &["x", "--kind", "personal", "--capability", "agent.enrol", "--expires", "2001-01-01T00:00:00Z"],
             1,
-            "bad-request",
+            "unacceptable",
         ),
     ] {
         let refused = create(args).expect(code);
@@ -96,7 +100,7 @@ fn what_cannot_be_is_refused_with_the_right_exit_code() {
     let refused = Caller::of(&master).post(path::API_KEYS, &admin, &body);
     assert_eq!(
         (refused.code(), refused.problem().detail.as_str()),
-        ("bad-request", "a service key needs at least one group")
+        ("unacceptable", "a service key needs at least one group")
     );
     for (args, code, said) in [
         (["key", "show", "nobody"].as_slice(), 1, "there is no key `nobody`"),
@@ -136,9 +140,8 @@ fn nobody_gives_away_what_they_do_not_have() {
         assert!(refused.stderr.contains("capability-missing"), "{}", refused.stderr);
     }
     with(&["agent", "list"]).expect(0);
-    for beyond in [["key", "list"].as_slice(), &["key", "suspend", "AAAAAAAAAAAAAAAA"]] {
-        assert!(with(beyond).expect(4).stderr.contains("capability-missing"));
-    }
+    assert!(with(&["audit", "list"]).expect(4).stderr.contains("capability-missing"));
+    assert!(with(&["key", "suspend", "AAAAAAAAAAAAAAAA"]).expect(1).stderr.contains("not-found"));
     let refused = enrol(&Caller::of(&master), &text(&junior));
     assert_eq!((refused.status, refused.code()), (403, "capability-missing"));
     assert_eq!(shown(&master, "reader")["owner"], "administrator", "it acts for whom its creator acts");

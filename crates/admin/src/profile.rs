@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use gatepass_contract::address::MasterUrl;
+use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::UserName;
 use gatepass_contract::pki::Anchors;
 use gatepass_contract::wire::admin::{CredentialKind, Expiry};
@@ -67,6 +68,15 @@ pub struct Profile {
     pub user: UserName,
     /// When it ended, as far as was known.
     pub expires: Expiry,
+}
+
+impl Profile {
+    /// The fingerprints of those who vouch for the master: what others need to sign in to it for the first time.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<Sha256> {
+        let certificates = self.anchors.iter().flat_map(Anchors::certificates);
+        certificates.map(|der| Sha256::of(der)).collect()
+    }
 }
 
 /// A profile's file.

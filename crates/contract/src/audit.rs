@@ -34,7 +34,7 @@ pub struct Record {
     /// `done`, or the code of the refusal.
     pub outcome: String,
     /// From where.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Address))]
     pub from: IpAddr,
     /// JSON, kept as the very text that was hashed.
     pub detail: String,

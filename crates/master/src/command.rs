@@ -130,7 +130,7 @@ impl CommandError {
                 Some("name an empty database; `createdb` makes one".to_owned())
             }
             Self::Template(_) | Self::Serve(ServeError::Notify(NotifyError::Template(_))) => Some(
-                "correct the template or take it away; templates/README.md lists the names there are".to_owned(),
+                "correct the template or take it away; crates/master/templates/README.md lists the names there are".to_owned(),
             ),
             Self::Config(_)
             | Self::Init(_)

@@ -1,7 +1,7 @@
 //! The server agents enrol with, as a library: `main` only wires it together.
 //!
-//! Floors, upper ones use lower ones only: [`domain`] decides and is pure; [`clock`], [`random`], [`sealed`], [`ca`] and
-//! [`store`] touch the world and never each other's inside; [`admission`], [`metrics`] and [`http`] answer requests;
+//! Floors, upper ones use lower ones only: [`domain`] decides and is pure; [`clock`], [`random`], [`sealed`], [`ca`],
+//! [`notify`] and [`store`] touch the world and never each other's inside; [`admission`], [`metrics`] and [`http`] answer requests;
 //! [`server`] and [`tasks`] run; [`config`], [`cli`], [`init`] and [`serve`] are where a process begins.
 
 pub mod admission;

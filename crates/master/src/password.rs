@@ -3,7 +3,6 @@
 //! Invariants: a password stands nowhere but in its hash; whether there is such a user, or one with a password, cannot be
 //! told from how long the answer takes; however many are tried at once, the work and the memory for it are bounded.
 
-use std::fmt;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::{self, Output, ParamsString, Salt};
@@ -14,31 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
+use crate::domain::people::PasswordHash;
 use crate::random;
-
-/// What is stored of a password: argon2id in the PHC string format.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(String);
-
-impl PasswordHash {
-    /// As it was stored.
-    #[must_use]
-    pub const fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-
-    /// For the database alone.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash")
-    }
-}
 
 /// More are waiting than can be looked at soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,9 +36,8 @@ impl Passwords {
     pub fn new() -> Self {
         let places = Arc::new(Semaphore::new(MOST_WAITING));
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        // Never the hash of anything: 32 random bytes stand where the result would be.
-        let nobody = hashed(&random::bytes::<32>());
-        Self { places, turns, nobody }
+        // The hash of nothing that anybody knows, and even that would not do.
+        Self { places, turns, nobody: written(&random::bytes(), &random::bytes()) }
     }
 
     /// The hash of a new password.
@@ -98,8 +73,11 @@ async fn work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T
 
 fn hashed(password: &[u8]) -> PasswordHash {
     let salt = random::bytes::<16>();
-    let stretched = stretched(&argon2(Params::DEFAULT), password, &salt);
-    let (salt, output) = (Salt::new(&salt), Output::new(&*stretched));
+    written(&salt, &stretched(&argon2(Params::DEFAULT), password, &salt))
+}
+
+fn written(salt: &[u8; 16], output: &[u8; 32]) -> PasswordHash {
+    let (salt, output) = (Salt::new(salt), Output::new(output));
     let phc = phc::PasswordHash {
         algorithm: ARGON2ID_IDENT,
         version: Some(Version::V0x13.into()),
@@ -107,12 +85,12 @@ fn hashed(password: &[u8]) -> PasswordHash {
         salt: Some(salt.expect("16 bytes are within the bounds")),
         hash: Some(output.expect("32 bytes are within the bounds")),
     };
-    PasswordHash(phc.to_string())
+    PasswordHash::from_stored(phc.to_string())
 }
 
 /// With the parameters it was once hashed with. What was not written by us matches nothing.
 fn is_same(password: &[u8], stored: &PasswordHash) -> bool {
-    let Ok(phc) = phc::PasswordHash::new(&stored.0) else { return false };
+    let Ok(phc) = phc::PasswordHash::new(stored.as_str()) else { return false };
     let (Ok(params), Some(salt), Some(hash)) = (Params::try_from(&phc), phc.salt, phc.hash) else {
         return false;
     };

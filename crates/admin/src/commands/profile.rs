@@ -1,5 +1,6 @@
 //! Profiles. No master is asked.
 
+use gatepass_contract::digest::Sha256;
 use gatepass_contract::wire::admin::Expiry;
 use serde::Serialize;
 
@@ -41,6 +42,7 @@ struct View {
     user: Option<String>,
     credential: Option<&'static str>,
     expires: Option<Expiry>,
+    ca_fingerprints: Vec<Sha256>,
 }
 
 impl View {
@@ -52,6 +54,7 @@ impl View {
             user: profile.map(|profile| profile.user.to_string()),
             credential: profile.map(|profile| profile.kind.as_str()),
             expires: profile.map(|profile| profile.expires),
+            ca_fingerprints: profile.map(Profile::fingerprints).unwrap_or_default(),
         }
     }
 }

@@ -9,11 +9,11 @@ use crate::access::Voucher;
 pub(super) fn of(error: &CtlError) -> Option<String> {
     let text = match error {
         CtlError::NoUrl => {
-            "sign in with `gatepassctl login`, or name the master with --master or GATEPASS_MASTER"
+            "name it with --master or GATEPASS_MASTER; `gatepassctl login` keeps it in a profile"
         }
         CtlError::BadMaster(_) => "it must be like https://master.example.com:31116",
         CtlError::NoCredential => {
-            "sign in with `gatepassctl login`, or name a file that holds an API key with --apikey-file, or set GATEPASS_APIKEY"
+            "name a file that holds one with --apikey-file, or set GATEPASS_APIKEY; `gatepassctl login` keeps it in a profile"
         }
         CtlError::NotACredential { source, .. } => return Some(of_credential(*source).to_owned()),
         CtlError::BadCaFile { .. } => "it must hold certificates in PEM",
@@ -37,7 +37,7 @@ pub(super) fn of(error: &CtlError) -> Option<String> {
             "compare this host's clock with the master's"
         }
         CtlError::Untrusted { voucher: Voucher::System, .. } => {
-            "name the master's CA with --ca-file or --ca-fingerprint"
+            "name the master's CA with --ca-file or --ca-fingerprint; who is signed in already sees it with `gatepassctl profile show`"
         }
         CtlError::Untrusted { .. } | CtlError::OtherCa { .. } => {
             "check the address; a master behind a load balancer needs --ca-file; else the credential is another master's"
@@ -80,16 +80,29 @@ const fn of_credential(refused: crate::credential::NotACredential) -> &'static s
     }
 }
 
-/// The master's own hint knows the case best.
+/// Where the remedy is an option or a command of this program, its own words; else the master knows the case best.
 fn of_problem(problem: &Problem) -> Option<String> {
-    problem.hint.clone().or_else(|| of_code(problem.code).map(str::to_owned))
+    let ours = of_command(problem.code).map(str::to_owned);
+    ours.or_else(|| problem.hint.clone()).or_else(|| of_code(problem.code).map(str::to_owned))
+}
+
+/// What the master can only say in terms of HTTP.
+fn of_command(code: Code) -> Option<&'static str> {
+    let said = matches!(
+        code,
+        Code::Unauthenticated
+            | Code::AnnotationRequired
+            | Code::PreconditionFailed
+            | Code::IdempotencyMismatch
+    );
+    said.then(|| of_code(code)).flatten()
 }
 
 /// What an administrator can do about a code in general; `None` where what the master says is all there is to say, and
 /// for what only agents are told.
 const fn of_code(code: Code) -> Option<&'static str> {
     Some(match code {
-        Code::Unauthenticated => "sign in again with `gatepassctl login`",
+        Code::Unauthenticated => "the credential is wrong or over; sign in with another: `gatepassctl login`",
         Code::ApiKeyRefused => "sign in with another API key: `gatepassctl login`",
         Code::ApiKeySuspended => "ask an administrator to resume the key",
         Code::ApiKeyPending => "wait until an approver has agreed to the key",

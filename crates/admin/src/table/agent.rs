@@ -4,10 +4,7 @@ use gatepass_contract::span::Span;
 use gatepass_contract::time::{Skew, UnixTime};
 use gatepass_contract::wire::admin::{AgentState, AgentView, ClockStanding};
 
-use super::layout::{Width, fields, instant, listed, relative, table};
-
-/// How much of an agent's id a list shows: enough to tell agents apart and to name one.
-const SHORT: usize = 8;
+use super::layout::{Width, about, fields, instant, listed, relative, short, table};
 
 /// Some agents.
 #[must_use]
@@ -16,11 +13,11 @@ pub fn agents(agents: &[AgentView], now: UnixTime, width: Width) -> String {
     let rows = agents.iter().map(|agent| {
         vec![
             agent.name.to_string(),
-            agent.id.to_string()[..SHORT].to_owned(),
+            short(agent.id, width),
             agent.state.to_string(),
             agent.generation.to_string(),
             certificate(agent, now),
-            relative(agent.last_seen, now),
+            about(agent.last_seen, now),
             clock(agent.clock.skew, agent.clock_standing),
         ]
     });
@@ -91,8 +88,12 @@ mod tests {
         let text = agents(&[some_agent()], NOW, None);
         assert_eq!(
             text,
-            "NAME  ID        STATE   GENERATION  CERTIFICATE  LAST SEEN  CLOCK\n\
-             db7   01234567  active  7           ends in 6d   2min ago   2.1s behind ±12ms (agree)"
+            "NAME  ID                                STATE   GENERATION  CERTIFICATE  LAST SEEN  CLOCK\n\
+             db7   0123456789ABCDEF0123456789ABCDEF  active  7           ends in 6d   2min ago   2.1s behind ±12ms (agree)"
+        );
+        assert!(
+            agents(&[some_agent()], NOW, Some(100)).contains(" 01234567  active "),
+            "on a terminal less will do"
         );
     }
 

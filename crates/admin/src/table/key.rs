@@ -7,28 +7,49 @@ use gatepass_contract::wire::admin::{
 };
 
 use super::layout::{
-    Width, end, ends, few, fields, instant, last_use, listed, networks, or_dash, relative, since, table, yes,
+    Width, about, end, ends, few, fields, instant, last_use, listed, networks, or_dash, relative, short,
+    since, table, yes,
 };
 
 /// Some API keys.
 #[must_use]
 pub fn keys(keys: &[ApiKeyView], now: UnixTime, width: Width) -> String {
-    let header = ["NAME", "ID", "KIND", "OWNER", "STATE", "EXPIRES", "USED", "LAST USED", "MAY"];
-    let rows = keys.iter().map(|key| {
-        vec![
-            key.name.to_string(),
-            key.id.to_string(),
-            key.kind.to_string(),
-            key.owner.to_string(),
-            state(key),
-            ends(key.expires, now),
-            uses(key),
-            since(key.last_used.map(|used| used.at), now),
-            rights(key),
-        ]
-    });
+    let narrow = width.is_some_and(|columns| columns < WIDE);
+    let columns: Vec<&Column> = COLUMNS.iter().filter(|column| !(narrow && column.only_wide)).collect();
+    let header: Vec<_> = columns.iter().map(|column| column.name).collect();
+    let rows = keys.iter().map(|key| columns.iter().map(|column| (column.cell)(key, now, width)).collect());
     table(&header, rows, width)
 }
+
+/// From here on a terminal has room for all of a list's columns.
+const WIDE: u16 = 100;
+
+/// A column of a list of keys.
+struct Column {
+    name: &'static str,
+    only_wide: bool,
+    cell: fn(&ApiKeyView, UnixTime, Width) -> String,
+}
+
+const fn column(
+    name: &'static str,
+    only_wide: bool,
+    cell: fn(&ApiKeyView, UnixTime, Width) -> String,
+) -> Column {
+    Column { name, only_wide, cell }
+}
+
+const COLUMNS: [Column; 9] = [
+    column("NAME", false, |key, _, _| key.name.to_string()),
+    column("ID", false, |key, _, width| short(key.id, width)),
+    column("KIND", true, |key, _, _| key.kind.to_string()),
+    column("OWNER", false, |key, _, _| key.owner.to_string()),
+    column("STATE", false, |key, _, _| state(key)),
+    column("EXPIRES", false, |key, now, _| ends(key.expires, now)),
+    column("USED", false, |key, _, _| uses(key)),
+    column("LAST USED", false, |key, now, _| since(key.last_used.map(|used| used.at), now)),
+    column("MAY", true, |key, _, _| rights(key)),
+];
 
 /// One API key.
 #[must_use]
@@ -93,9 +114,9 @@ pub fn key_usage(usage: &KeyUsage, now: UnixTime, width: Width) -> String {
     let agents = usage.agents.iter().map(|agent| {
         vec![
             agent.name.to_string(),
-            agent.id.to_string(),
+            short(agent.id, width),
             agent.state.to_string(),
-            relative(agent.last_seen, now),
+            about(agent.last_seen, now),
             relative(agent.not_after, now),
         ]
     });
@@ -115,8 +136,8 @@ fn row(caller: &CallerView, rotating: bool, now: UnixTime) -> Vec<String> {
     vec![
         caller.from.to_string(),
         caller.agent.map_or_else(|| "-".to_owned(), |agent| agent.to_string()),
-        relative(caller.first, now),
-        relative(caller.last, now),
+        about(caller.first, now),
+        about(caller.last, now),
         secret.to_owned(),
     ]
 }
@@ -171,6 +192,11 @@ mod tests {
              ci    AEAQCAIBAEAQCAIB  service  first  active  in 90d   1 of 3  never      agent.enrol, role API user"
         );
         assert_eq!(keys(&[], NOW, None).lines().count(), 1);
+        assert_eq!(
+            keys(&[some_key()], NOW, Some(80)),
+            "NAME  ID        OWNER  STATE   EXPIRES  USED    LAST USED\n\
+             ci    AEAQCAIB  first  active  in 90d   1 of 3  never"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use gatepass_contract::span::Span;
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::admin::{Expiry, LastUse};
@@ -12,14 +12,30 @@ use crate::output::printable;
 /// Columns of the terminal; `None` when nobody reads it there, and nothing is to be wrapped.
 pub type Width = Option<u16>;
 
+/// Columns that are of no use in pieces.
+const RIGID: [&str; 5] = ["EXPIRES", "ID", "KIND", "NUMBER", "STATE"];
+
+/// How much of an id a terminal shows: enough to tell things apart and to name one.
+const SHORT: usize = 8;
+
+/// An id in a list: whole where a program reads it.
+pub(super) fn short(id: impl Display, width: Width) -> String {
+    let mut id = id.to_string();
+    if width.is_some() {
+        id.truncate(SHORT);
+    }
+    id
+}
+
 /// A line for each thing.
-pub(super) fn table<const N: usize>(
-    header: &[&str; N],
-    rows: impl Iterator<Item = Vec<String>>,
-    width: Width,
-) -> String {
+pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, width: Width) -> String {
     let mut table = plain(width);
     table.set_header(header.to_vec());
+    for (column, name) in table.column_iter_mut().zip(header) {
+        if RIGID.contains(name) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     table.add_rows(rows.map(|row| row.iter().map(|cell| printable(cell)).collect::<Vec<_>>()));
     finished(table)
 }
@@ -62,6 +78,14 @@ pub(super) fn relative(at: UnixTime, now: UnixTime) -> String {
     }
 }
 
+/// The same in one unit, for lists.
+pub(super) fn about(at: UnixTime, now: UnixTime) -> String {
+    let seconds = if at > now { at.since(now) } else { now.since(at) }.as_secs();
+    let unit = [86_400, 3_600, 60, 1].into_iter().find(|unit| seconds >= *unit).unwrap_or(1);
+    let span = Span::from_secs(seconds / unit * unit);
+    if at > now { format!("in {span}") } else { format!("{span} ago") }
+}
+
 /// To what is said of it: what was to last 30 days still says so a second later.
 fn rounded(seconds: u64) -> Span {
     let to = |unit: u64| (seconds + unit / 2) / unit * unit;
@@ -90,7 +114,7 @@ pub(super) fn end(expires: Expiry, now: UnixTime) -> String {
 
 /// Something that may not have happened, in a list.
 pub(super) fn since(at: Option<UnixTime>, now: UnixTime) -> String {
-    at.map_or_else(|| "never".to_owned(), |at| relative(at, now))
+    at.map_or_else(|| "never".to_owned(), |at| about(at, now))
 }
 
 /// A last use, of one thing.
@@ -154,6 +178,9 @@ mod tests {
             assert_eq!(relative(UnixTime::from_seconds(seconds), UnixTime(0)), want);
         }
         assert_eq!(relative(UnixTime(0), UnixTime(12_345)), "12s ago");
+        assert_eq!(about(UnixTime(0), UnixTime(109_000)), "1min ago");
+        assert_eq!(about(UnixTime(0), UnixTime(400)), "0s ago");
+        assert_eq!(about(UnixTime::from_seconds(90_000), UnixTime(0)), "in 1d");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use gatepass_contract::audit::{DONE, Record};
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::admin::{ApprovalView, NoticeState, NoticeView};
 
-use super::layout::{Width, ends, or_dash, relative, table};
+use super::layout::{Width, about, ends, or_dash, relative, short, table};
 
 /// Some requests.
 #[must_use]
@@ -14,10 +14,10 @@ pub fn approvals(requests: &[ApprovalView], now: UnixTime, width: Width) -> Stri
         let end = request.expires.map(|end| format!(" (to end {})", ends(end, now))).unwrap_or_default();
         vec![
             request.key_name.to_string(),
-            request.key.to_string(),
+            short(request.key, width),
             format!("{}{end}", request.kind),
             request.by.to_string(),
-            relative(request.at, now),
+            about(request.at, now),
             request.state.to_string(),
             request.decided_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
             or_dash(&request.reason),
@@ -32,13 +32,13 @@ pub fn notices(notices: &[NoticeView], now: UnixTime, width: Width) -> String {
     let header = ["ID", "EVENT", "SEVERITY", "ABOUT", "TO", "STATE", "MADE", "TRIED"];
     let rows = notices.iter().map(|notice| {
         vec![
-            notice.id.to_string(),
+            short(notice.id, width),
             notice.event.clone(),
             notice.severity.to_string(),
             notice.about.clone(),
             format!("{} {}", notice.channel, notice.to),
             state(notice, now),
-            relative(notice.created, now),
+            about(notice.created, now),
             notice.attempts.to_string(),
         ]
     });

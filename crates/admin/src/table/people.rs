@@ -136,13 +136,13 @@ pub fn profiles(all: &[(ProfileName, bool, Option<Profile>)], width: Width) -> S
 /// One profile; never its secret. No clock is asked: the master may be out of reach.
 #[must_use]
 pub fn profile(name: &ProfileName, profile: &Profile, file: &std::path::Path, width: Width) -> String {
-    let trust =
-        if profile.anchors.is_some() { "the CA kept in the profile" } else { "the system's list of CAs" };
+    let fingerprints = profile.fingerprints();
+    let trust = if fingerprints.is_empty() { "the system's list".to_owned() } else { listed(&fingerprints) };
     let rows = [
         ("name", name.to_string()),
         ("file", file.display().to_string()),
         ("master", profile.master.to_string()),
-        ("vouched for by", trust.to_owned()),
+        ("CA fingerprint", trust),
         ("user", profile.user.to_string()),
         ("credential", profile.kind.to_string()),
         (

@@ -4,7 +4,7 @@ use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::admin::{Standing, TokenView};
 
 use super::layout::{
-    Width, end, ends, fields, instant, last_use, listed, networks, or_dash, since, table, yes,
+    Width, end, ends, fields, instant, last_use, listed, networks, or_dash, short, since, table, yes,
 };
 
 /// Some API tokens.
@@ -14,7 +14,7 @@ pub fn tokens(tokens: &[TokenView], now: UnixTime, width: Width) -> String {
     let rows = tokens.iter().map(|token| {
         vec![
             token.name.to_string(),
-            token.id.to_string(),
+            short(token.id, width),
             token.user.to_string(),
             state(token),
             ends(token.expires, now),

@@ -44,14 +44,16 @@ pub struct ClockReport {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Facts {
     /// Its host names, the own one first; at most 8.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
     pub host_names: Vec<HostName>,
     /// Its addresses; at most 16.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::schema::Address>, max_items = 16))]
     pub addresses: Vec<IpAddr>,
     /// A digest of its machine id, keyed for this purpose: tells a clone from the original and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<Sha256>,
-    /// The agent's version.
+    /// The agent's version; at most 64 bytes.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[ -~]{0,64}$"))]
     pub version: String,
 }
 

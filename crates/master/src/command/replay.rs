@@ -63,7 +63,7 @@ async fn since(store: &Store, export: &Path) -> Result<Since, CommandError> {
     let (mut verifier, mut heads) = (Verifier::new(), Vec::new());
     for line in lines(export)? {
         let record = verifier.line(&line?)?;
-        if heads.is_empty() {
+        if heads.is_empty() && record.before() != Head::EMPTY {
             heads.push(record.before());
         }
         heads.push(record.head());
@@ -90,9 +90,6 @@ async fn last_common(store: &Store, heads: &[Head]) -> Result<Option<Head>, Comm
 }
 
 async fn is_common(store: &Store, head: Head) -> Result<bool, CommandError> {
-    if head == Head::EMPTY {
-        return Ok(true);
-    }
     let next = store.audit_records(head.seq - 1, 1).await?;
     // Records that retention has dropped here lie before all that are left.
     Ok(next.first().is_some_and(|record| record.seq > head.seq || record.head() == head))

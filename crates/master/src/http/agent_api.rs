@@ -327,7 +327,7 @@ fn issued(app: &App, holding: &Holding, now: UnixTime) -> Result<Issued, Failure
         agent: agent.id,
         generation: credential.generation,
         chain: credential.chain_pem(),
-        anchors: app.anchors.certificates.to_pem(),
+        anchors: app.anchors.pem.clone(),
         token,
         jwks: app.jwks.clone(),
         renew_at: refresh_at.min(credential.rekey_at),

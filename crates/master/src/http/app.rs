@@ -5,7 +5,6 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Bytes;
 use gatepass_contract::clock::ClockTolerance;
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::jws::SigningKey;
@@ -113,7 +112,7 @@ pub struct Shared {
 /// The trust anchors in the forms in which they are asked for again and again.
 pub(super) struct Published {
     pub(super) certificates: Anchors,
-    pub(super) pem: Bytes,
+    pub(super) pem: String,
     pub(super) digest: Sha256,
 }
 
@@ -130,7 +129,7 @@ impl App {
             token_key: parts.token_key,
             jwks: parts.jwks,
             anchors: Published {
-                pem: parts.anchors.to_pem().into(),
+                pem: parts.anchors.to_pem(),
                 digest: parts.anchors.digest(),
                 certificates: parts.anchors,
             },

@@ -30,6 +30,9 @@ pub(super) async fn list(State(app): State<App>, call: Call) -> Result<Json<Page
     caller::principal(&app, &call, Action::Read, Some(Capability::AuditRead)).await?;
     let query: AuditQuery = call.query()?;
     let limit = page::limit(query.limit)?;
+    if query.after.is_some_and(|after| i64::try_from(after).is_err()) {
+        return Err(page::no_place());
+    }
     if [&query.action, &query.subject].into_iter().flatten().any(|text| text.contains('\0')) {
         // Which no record holds, and not every database can be asked for.
         return Ok(Json(Page { items: Vec::new(), next: None }));

@@ -33,14 +33,16 @@ pub use app::{App, Parts, Policy};
 pub use call::BodyLimits;
 pub use openapi::document;
 
+use call::Call;
 use failure::Failure;
 
 /// Everything the master answers.
 pub fn router(app: App) -> Router {
     let (router, _) = interface().split_for_parts();
     router
-        .fallback(async || Failure::open(Code::NotFound, "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
+        // Read, though nobody wants it: what was left of it would be taken for the next request.
+        .fallback(async |_: Call| Failure::open(Code::NotFound, "there is nothing at this path"))
+        .method_not_allowed_fallback(async |_: Call| {
             Failure::open(Code::MethodNotAllowed, "this path does not take this method")
         })
         .layer(CatchPanicLayer::custom(outermost::panicked))

@@ -38,9 +38,12 @@ pub(super) fn after<T: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<
         let json = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         serde_json::from_slice(&json).ok()
     };
-    let bad =
-        || Failure::open(Code::BadRequest, "the query is not as expected: after is no `next` of a page");
-    cursor.map(|text| read(text).ok_or_else(bad)).transpose()
+    cursor.map(|text| read(text).ok_or_else(no_place)).transpose()
+}
+
+/// When `after` is none.
+pub(super) fn no_place() -> Failure {
+    Failure::open(Code::BadRequest, "the query is not as expected: after is no `next` of a page")
 }
 
 #[cfg(test)]

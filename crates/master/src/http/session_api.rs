@@ -19,8 +19,9 @@ use super::caller;
 use super::failure::Failure;
 use super::openapi::{ADMINISTRATION, Problems};
 use crate::domain::audit::{Action, Actor, Credential, Subject};
+use crate::domain::people::PasswordHash;
 use crate::domain::token::{Issuance, TokenHolder, TokenRecord};
-use crate::password::{Crowded, PasswordHash};
+use crate::password::Crowded;
 use crate::random;
 use crate::store::{NewSession, PasswordOf};
 
@@ -118,19 +119,13 @@ fn claims(app: &App, holder: &TokenHolder) -> usertoken::Claims {
 )]
 pub(super) async fn sign_out(State(app): State<App>, call: Call) -> Result<StatusCode, Failure> {
     let caller = caller::principal(&app, &call, Action::SignOut, None).await?;
-    match (caller.kind, caller.credential) {
-        (CredentialKind::Session, Credential::Token(id)) => {
-            app.store.end_session(call.arrival.cause(caller.actor()), id).await?;
-            Ok(StatusCode::NO_CONTENT)
-        }
-        _ => {
-            let failure = Failure::open(
-                Code::Unacceptable,
-                "this is no session: only one that began with a password ends so",
-            );
-            Err(failure.denying(caller.actor(), Action::SignOut, Subject::None))
-        }
+    if let (CredentialKind::Session, Credential::Token(id)) = (caller.kind, caller.credential) {
+        app.store.end_session(call.arrival.cause(caller.actor()), id).await?;
+        return Ok(StatusCode::NO_CONTENT);
     }
+    let why = "this is no session: only what began with a password ends so";
+    let failure = Failure::open(Code::Unacceptable, why);
+    Err(failure.denying(caller.actor(), Action::SignOut, Subject::None))
 }
 
 /// Who the caller is, and what they may do at this moment

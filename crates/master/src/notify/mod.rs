@@ -26,6 +26,7 @@ pub use templates::{Rendered, TemplateError, Templates};
 pub use webhook::{WebhookSettings, WebhookUrl};
 
 use mail::Mail;
+use values::Links;
 use webhook::Webhook;
 
 /// What notices need to look and travel as the operator wants.
@@ -102,9 +103,9 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// Delivers notices.
 pub struct Courier {
-    templates: Templates,
-    mail: Option<Mail>,
+    mail: Option<(Mail, Templates)>,
     webhooks: Vec<Webhook>,
+    links: Links,
 }
 
 impl Courier {
@@ -115,10 +116,13 @@ impl Courier {
                 return Err(NotifyError::SameName(webhook.name.clone()));
             }
         }
+        // Where there is no mail they are looked at all the same, and not kept.
+        let templates = Templates::load(&settings.templates, &settings.base_url)?;
+        let mail = settings.mail.as_ref().map(Mail::open).transpose()?;
         Ok(Self {
-            templates: Templates::load(&settings.templates, &settings.base_url)?,
-            mail: settings.mail.as_ref().map(Mail::open).transpose()?,
+            mail: mail.map(|mail| (mail, templates)),
             webhooks: settings.webhooks.iter().map(Webhook::open).collect::<Result<_, _>>()?,
+            links: Links(settings.base_url.clone()),
         })
     }
 
@@ -126,16 +130,16 @@ impl Courier {
     pub async fn deliver(&self, outgoing: &Outgoing, now: UnixTime) -> Result<(), Undelivered> {
         match &outgoing.to {
             Destination::Mail(to) => {
-                let mail = self.mail.as_ref();
-                let mail = mail.ok_or_else(|| Undelivered::for_now("no mail server is configured"))?;
-                let rendered = self.templates.render(&outgoing.facts);
+                let none = || Undelivered::for_now("no mail server is configured");
+                let (mail, templates) = self.mail.as_ref().ok_or_else(none)?;
+                let rendered = templates.render(&outgoing.facts);
                 let rendered = rendered.map_err(|error| Undelivered::for_good(with_causes(&error)))?;
                 mail.send(outgoing.id, to, &outgoing.facts, rendered).await
             }
             Destination::Webhook(name) => {
                 let webhook = self.webhooks.iter().find(|webhook| webhook.name() == name);
                 let gone = || Undelivered::for_now(format!("no webhook called `{name}` is configured"));
-                webhook.ok_or_else(gone)?.post(outgoing, self.templates.links(), now).await
+                webhook.ok_or_else(gone)?.post(outgoing, &self.links, now).await
             }
         }
     }

@@ -104,11 +104,6 @@ impl Templates {
         })
     }
 
-    /// What links in notices begin with.
-    pub(super) const fn links(&self) -> &Links {
-        &self.links
-    }
-
     fn part(&self, facts: &Facts, kind: &str) -> Result<String, TemplateError> {
         let name = format!("{}.{kind}", base_name(facts.event));
         let mut out = Bounded(Vec::new());

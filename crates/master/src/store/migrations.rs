@@ -23,8 +23,8 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         both: include_str!("../../migrations/0002_people_and_tokens.sql"),
-        sqlite: include_str!("../../migrations/sqlite/0002_audit_front.sql"),
-        postgres: include_str!("../../migrations/postgres/0002_audit_front.sql"),
+        sqlite: include_str!("../../migrations/sqlite/0002_people_and_tokens.sql"),
+        postgres: include_str!("../../migrations/postgres/0002_people_and_tokens.sql"),
     },
 ];
 
@@ -72,6 +72,14 @@ fn behind(found: u32) -> Result<&'static [Migration], StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use gatepass_contract::id::KeyId;
+    use gatepass_contract::secret::Secret;
+    use gatepass_contract::time::UnixTime;
+    use gatepass_contract::wire::admin::{Capability, Expiry};
+
+    use super::super::{Database, Store};
     use super::*;
 
     #[test]
@@ -80,4 +88,32 @@ mod tests {
         let want = "CREATE TABLE a (b BYTEA, c_TEXT_d TEXT COLLATE \"C\" NOT NULL, e BIGINT);";
         assert_eq!(translated(given), want);
     }
+
+    /// As the first version wrote it: without users, and with a group that nobody had made.
+    const OLD_KEY: &str =
+        "INSERT INTO api_key (id, secret, kind, name, description, owner, groups, capabilities,
+        expires, networks, uses, state, created, used) VALUES (?1, ?2, 'service', 'old', '', 'administrator',
+        '[\"db\"]', '[\"agent.enrol\"]', NULL, '[]', NULL, 'active', 5, 0)";
+
+    #[tokio::test]
+    async fn keys_of_the_first_schema_keep_working() {
+        let place = tempfile::tempdir().expect("a directory");
+        let file = place.path().join("old.db");
+        let secret = Secret::new([1; 32]);
+        let old = rusqlite::Connection::open(&file).expect("a database");
+        old.execute_batch(&for_sqlite(0).expect("a schema")[0]).expect("the first schema");
+        old.execute(OLD_KEY, rusqlite::params![[7_u8; 10], secret.digest().0]).expect("a key");
+        old.pragma_update(None, "user_version", 1).expect("its number");
+        drop(old);
+        let store = Store::open(&Database::File(file)).expect("it is brought up to date");
+        store.settle(NOW).await.expect("so are the built-in roles");
+        let key = store.bearer_key(KeyId([7; 10])).await.expect("readable").expect("still there");
+        assert_eq!((key.key.key.owner.as_str(), key.key.key.expires), ("administrator", Expiry::Never));
+        let admitted = key.admit(&secret, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW).expect("it is let in");
+        assert_eq!(admitted.capabilities, [Capability::AgentEnrol]);
+        assert_eq!(key.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["db"]);
+        store.close().await;
+    }
+
+    const NOW: UnixTime = UnixTime(1_795_379_123_000);
 }

@@ -16,6 +16,7 @@ use gatepass_contract::wire::agent::{ClockReport, Facts};
 use rcgen::{KeyPair, PublicKeyData};
 
 use super::apikeys::tests::*;
+use super::people::tests::*;
 use super::*;
 use crate::ca::{self, Issuer};
 use crate::domain::Refusal;
@@ -170,10 +171,9 @@ impl Master {
     }
 
     pub(super) async fn make(&self, name: &str, uses: Option<u32>) -> KeyId {
-        match self.ask(request(name, uses), administrator(), rules()).await {
-            Written::Done(shown) => shown.key.id,
-            other => panic!("{other:?}"),
-        }
+        let made = self.ask(request(name, uses), administrator(), rules()).await;
+        let Written::Done(shown) = made else { panic!("{made:?}") };
+        shown.key.id
     }
 
     /// What came of doing that to a key.
@@ -292,6 +292,13 @@ conformance! {
     a_repeated_request_is_recognised,
     requests_are_listed_with_what_became_of_them,
     random_histories_leave_what_the_model_leaves,
+    what_everybody_holds_is_kept_in_step,
+    the_second_editor_is_told,
+    of_the_last_two_administrators_one_stays,
+    who_was_demoted_meanwhile_gives_nothing,
+    of_many_unlocks_the_last_one_counts,
+    repeated_creations_of_people_and_tokens_are_recognised,
+    a_session_needs_the_present_password_and_ends_with_it,
 }
 
 async fn a_single_use_key_admits_exactly_one_of_a_thousand(master: Master) {

@@ -189,7 +189,7 @@ async fn what_is_somebody_elses_takes_the_right_to_everybodys() {
     let master = Master::start(|config| config.limits.failed_attempts = 100_000).await;
     let people = people(&master).await;
     let key = master.create_key(|_| ()).await.key.id.to_string();
-    let token = json!({ "name": "theirs", "roles": ["auditor"] }).to_string();
+    let token = json!({ "name": "theirs", "roles": ["administrator"] }).to_string();
     let token: Value =
         master.as_admin(Method::POST, path::TOKENS, &token).await.json().await.expect("a token");
     let token = token["token"]["id"].as_str().expect("an id");

@@ -62,7 +62,7 @@ pub struct AgentView {
     /// When it was last heard of.
     pub last_seen: UnixTime,
     /// From where.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Address))]
     pub from: IpAddr,
     /// What it says about its host.
     pub facts: Facts,

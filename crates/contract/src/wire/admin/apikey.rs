@@ -56,7 +56,6 @@ words! {
 /// When something ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Expiry {
     /// At that instant.
     At(UnixTime),
@@ -244,7 +243,7 @@ pub struct LastUse {
     /// When, to the minute.
     pub at: UnixTime,
     /// From where.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Address))]
     pub from: IpAddr,
     /// Which agent it enrolled, if that was the use.
     pub agent: Option<AgentId>,

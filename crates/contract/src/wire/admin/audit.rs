@@ -11,6 +11,7 @@ use crate::time::UnixTime;
 pub struct AuditQuery {
     /// `next` of the page before: the number of its last record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", param(maximum = 9_223_372_036_854_775_807_i64))]
     pub after: Option<u64>,
     /// How many at most, 1 to 500; 100 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

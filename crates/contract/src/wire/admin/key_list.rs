@@ -115,7 +115,7 @@ pub struct KeyUsage {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CallerView {
     /// From where, the last time.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Address))]
     pub from: IpAddr,
     /// Which agent it enrolled last, if it did.
     pub agent: Option<AgentId>,

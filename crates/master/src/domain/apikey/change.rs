@@ -11,7 +11,7 @@ use gatepass_contract::name::DisplayName;
 use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::Code;
 use gatepass_contract::wire::admin::{
-    ApprovalKind, ApprovalState, Capability, EditApiKey, Expiry, KeyState, RotationState,
+    ApprovalKind, ApprovalState, Capability, CredentialKind, EditApiKey, Expiry, KeyState, RotationState,
 };
 
 use super::create::{ExpiryPolicy, LONGEST_REASON, Unacceptable};
@@ -80,6 +80,10 @@ impl Act {
         }
     }
 
+    const fn shows_a_secret(&self) -> bool {
+        matches!(self, Self::Rotate { .. })
+    }
+
     /// What it takes to do it to somebody else's key.
     #[must_use]
     pub const fn need(&self) -> Capability {
@@ -138,6 +142,8 @@ pub struct Case {
     pub pending: Option<ApprovalRecord>,
     /// What it may, by itself and by its roles.
     pub capabilities: Vec<Capability>,
+    /// What its owner may at this moment.
+    pub owner: Vec<Capability>,
 }
 
 /// What a change comes to.
@@ -158,8 +164,11 @@ pub enum Objection {
     #[error("there is nothing with this id")]
     Unknown,
     /// They may see it, and no more.
-    #[error("the key is somebody else's, and you lack {0}")]
+    #[error("this takes {0}, which you do not have")]
     Lacks(Capability),
+    /// They would get hold of more than they have.
+    #[error("the key may have {0}, which you do not have: you cannot be shown a secret of it")]
+    Above(Capability),
     /// They mean another version.
     #[error("it has version {0} by now")]
     Stale(u64),
@@ -189,7 +198,7 @@ impl Objection {
     pub const fn code(&self) -> Code {
         match self {
             Self::Unknown => Code::NotFound,
-            Self::Lacks(_) => Code::CapabilityMissing,
+            Self::Lacks(_) | Self::Above(_) => Code::CapabilityMissing,
             Self::Stale(_) => Code::PreconditionFailed,
             Self::Illegal(_) | Self::Rotating(_) => Code::IllegalMove,
             Self::Waiting(_) => Code::RequestPending,
@@ -203,7 +212,7 @@ impl Objection {
 impl Case {
     /// Decides. Nothing else changes a key but its uses, and the end of its former secret.
     pub fn decide(&self, act: Act, asked: Asked<'_>) -> Result<Changed, Objection> {
-        self.is_for(asked.by, act.need())?;
+        self.is_for(asked.by, &act)?;
         if !asked.expected.fits(self.key.version) {
             return Err(Objection::Stale(self.key.version));
         }
@@ -222,14 +231,33 @@ impl Case {
     }
 
     /// Whether it is theirs to act on. Without being allowed to see it they are not told that it exists.
-    fn is_for(&self, by: &Principal, need: Capability) -> Result<(), Objection> {
-        let owner = &self.key.key.owner;
+    fn is_for(&self, by: &Principal, act: &Act) -> Result<(), Objection> {
+        let (owner, need) = (&self.key.key.owner, act.need());
         // To decide about a key one needs the right even where the key is one's own.
-        let may = if need == Capability::KeyApprove { by.has(need) } else { by.reaches(owner, need) };
+        let may = by.has(need) || (need != Capability::KeyApprove && self.is_looked_after_by(by));
         if self.key.state == KeyState::Deleted || !(may || by.reaches(owner, Capability::KeyRead)) {
             return Err(Objection::Unknown);
         }
-        if may { Ok(()) } else { Err(Objection::Lacks(need)) }
+        match (may, self.beyond(by)) {
+            (false, _) => Err(Objection::Lacks(need)),
+            (true, Some(beyond)) if act.shows_a_secret() => Err(Objection::Above(beyond)),
+            (true, _) => Ok(()),
+        }
+    }
+
+    /// Whether they may act on it because it is their own. A person may; a key or a token of theirs only if it can make
+    /// keys, and may do all that this one may: whoever gets hold of a narrow key does not get a wide one with it.
+    fn is_looked_after_by(&self, by: &Principal) -> bool {
+        let trusted = by.kind == CredentialKind::Session || by.has(Capability::KeyCreate);
+        by.is(&self.key.key.owner) && trusted && self.beyond(by).is_none()
+    }
+
+    /// What the key may and they may not. Their own key is never more than they are at this moment.
+    #[must_use]
+    pub fn beyond(&self, by: &Principal) -> Option<Capability> {
+        let own = by.is(&self.key.key.owner);
+        let mut may = self.capabilities.iter().filter(|one| !own || self.owner.contains(one));
+        may.find(|one| !by.has(**one)).copied()
     }
 
     fn moved(&self, event: KeyEvent, now: UnixTime) -> Result<ApiKeyRecord, Objection> {

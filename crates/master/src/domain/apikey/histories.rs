@@ -26,8 +26,17 @@ struct Model {
 }
 
 const PEOPLE: [(&str, &[Capability]); 5] = [
-    ("root", &[Capability::KeyCreate]),
-    ("manager", &[Capability::KeyRead, Capability::KeyManage, Capability::KeyDelete, Capability::KeyApprove]),
+    ("root", &[Capability::KeyCreate, Capability::AgentEnrol]),
+    (
+        "manager",
+        &[
+            Capability::AgentEnrol,
+            Capability::KeyRead,
+            Capability::KeyManage,
+            Capability::KeyDelete,
+            Capability::KeyApprove,
+        ],
+    ),
     ("approver", &[Capability::KeyRead, Capability::KeyApprove]),
     ("reader", &[Capability::KeyRead]),
     ("nobody", &[]),
@@ -198,7 +207,7 @@ fn beginning(lots: &mut Lots) -> Case {
     let mut key = record();
     key.key.expires = if lots.draw(5) == 0 { Expiry::Never } else { Expiry::At(NOW + HOUR * 4) };
     let capabilities = key.key.capabilities.clone();
-    let mut case = Case { key, pending: None, capabilities };
+    let mut case = Case { key, pending: None, owner: PEOPLE[OWNER].1.to_vec(), capabilities };
     if lots.draw(2) == 0 {
         case.key.state = KeyState::Pending;
         let (by, rules, expected) = (principal(lots.draw(2)), rules(true), Expected::Any);
@@ -272,7 +281,7 @@ fn random_histories_go_as_the_model_says() {
 
 #[test]
 fn who_means_another_version_changes_nothing() {
-    let case = Case { key: record(), pending: None, capabilities: Vec::new() };
+    let case = Case { key: record(), pending: None, capabilities: Vec::new(), owner: Vec::new() };
     let (by, rules) = (principal(OWNER), rules(false));
     for (expected, want) in [
         (Expected::Any, None),
@@ -288,7 +297,7 @@ fn who_means_another_version_changes_nothing() {
 
 #[test]
 fn a_decision_needs_a_reason_that_can_be_told() {
-    let mut case = Case { key: record(), pending: None, capabilities: Vec::new() };
+    let mut case = Case { key: record(), pending: None, capabilities: Vec::new(), owner: Vec::new() };
     case.key.state = KeyState::Pending;
     let (owner, approver, rules) = (principal(OWNER), principal(2), rules(true));
     let expected = Expected::Any;
@@ -302,4 +311,40 @@ fn a_decision_needs_a_reason_that_can_be_told() {
     assert_eq!(decide(Act::Approve("ä".repeat(1025))), rule(Unacceptable::Reason));
     assert_eq!(decide(Act::Approve(String::new())), Ok(String::new()));
     assert_eq!(decide(Act::Reject("no".to_owned())), Ok("no".to_owned()));
+}
+
+#[test]
+fn a_narrow_credential_does_not_reach_a_wider_key_and_a_manager_is_shown_no_secret_of_one() {
+    use Capability::{AgentEnrol, KeyCreate, KeyDelete, KeyManage, KeyRead};
+    let mut case =
+        Case { key: record(), pending: None, capabilities: vec![AgentEnrol, KeyRead], owner: Vec::new() };
+    case.owner = vec![AgentEnrol, KeyCreate, KeyRead];
+    let (rules, expected) = (rules(false), Expected::Any);
+    let missing = Some(Code::CapabilityMissing);
+    for (who, kind, held, suspend, rotate) in [
+        ("root", CredentialKind::ApiKey, &[AgentEnrol][..], missing, missing),
+        ("root", CredentialKind::ApiKey, &[AgentEnrol, KeyCreate], missing, missing),
+        ("root", CredentialKind::ApiKey, &[AgentEnrol, KeyRead], missing, missing),
+        ("root", CredentialKind::ApiKey, &[AgentEnrol, KeyCreate, KeyRead], None, None),
+        ("root", CredentialKind::Session, &[AgentEnrol, KeyRead], None, None),
+        ("manager", CredentialKind::Session, &[KeyManage, KeyRead, KeyDelete], None, missing),
+        ("manager", CredentialKind::Session, &[KeyManage, KeyRead, AgentEnrol], None, None),
+        ("reader", CredentialKind::Session, &[KeyRead, AgentEnrol], missing, missing),
+        ("eve", CredentialKind::Session, &[AgentEnrol], Some(Code::NotFound), Some(Code::NotFound)),
+    ] {
+        let by = Principal { user: user(who), kind, capabilities: held.to_vec(), ..principal(OWNER) };
+        let asked =
+            Asked { by: &by, at: NOW, expected: &expected, rules: &rules, request: ApprovalId([1; 10]) };
+        let code = |act| case.decide(act, asked).err().map(|why| why.code());
+        assert_eq!(
+            (code(Act::Suspend), code(act(KeyEvent::Rotate, 0))),
+            (suspend, rotate),
+            "{who} {kind} {held:?}"
+        );
+    }
+    case.owner = vec![AgentEnrol];
+    let demoted = Principal { capabilities: vec![AgentEnrol, KeyCreate], ..principal(OWNER) };
+    let asked =
+        Asked { by: &demoted, at: NOW, expected: &expected, rules: &rules, request: ApprovalId([1; 10]) };
+    assert!(case.decide(Act::Suspend, asked).is_ok(), "the key may no more than its owner by now");
 }

@@ -6,19 +6,20 @@
 mod builtin;
 mod directory;
 mod group;
+mod password;
 mod role;
 mod user;
 
 use std::collections::BTreeSet;
 
 use gatepass_contract::name::{GroupName, RoleName};
-use gatepass_contract::secret::Password;
 use gatepass_contract::wire::Code;
 use gatepass_contract::wire::admin::Capability;
 
 pub use builtin::{ADMINISTRATOR, BUILTIN, BuiltinRole, administrator, administrators};
 pub use directory::{Directory, Giver, Rights};
 pub use group::GroupRecord;
+pub use password::{LONGEST_PASSWORD, PasswordHash, SHORTEST_PASSWORD, is_password};
 pub use role::RoleRecord;
 pub use user::UserRecord;
 
@@ -83,16 +84,6 @@ impl Unacceptable {
     }
 }
 
-/// That a new password will do.
-pub fn is_password(password: &Password, shortest: usize) -> Result<(), Unacceptable> {
-    let length = password.expose().chars().count();
-    if (shortest..=LONGEST_PASSWORD).contains(&length) {
-        Ok(())
-    } else {
-        Err(Unacceptable::Password(shortest))
-    }
-}
-
 /// Each once, in order.
 pub(super) fn sorted<T: Ord + Clone>(names: &[T]) -> Vec<T> {
     names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
@@ -109,10 +100,6 @@ pub fn is_description(text: &str) -> bool {
         && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
 }
 
-/// What a password has at least, whatever the operator allows.
-pub const SHORTEST_PASSWORD: usize = 10;
-/// What a password has at most: beyond that, only hashing it gets slower.
-pub const LONGEST_PASSWORD: usize = 128;
 const LONGEST_FULL_NAME: usize = 128;
 const LONGEST_DESCRIPTION: usize = 256;
 
@@ -120,6 +107,7 @@ const LONGEST_DESCRIPTION: usize = 256;
 mod tests {
     use super::user::full_name;
     use super::*;
+    use gatepass_contract::secret::Password;
     use gatepass_contract::time::UnixTime;
     use gatepass_contract::wire::admin::{CreateRole, CreateUser, EditGroup, EditUser};
 
@@ -187,8 +175,8 @@ mod tests {
     fn a_user_holds_what_their_roles_and_groups_amount_to() {
         let ann = user(&["user"], &["hosts"]);
         assert_eq!(ann.held_roles, names::<RoleName>(&["operator", "user"]));
-        use Capability::{AgentEnrol, AgentRead, AgentRevoke, KeyCreate, KeyRead, TokenCreate};
-        assert_eq!(ann.capabilities, [AgentEnrol, AgentRead, AgentRevoke, KeyCreate, KeyRead, TokenCreate]);
+        let both = ["agent.enrol", "agent.read", "agent.revoke", "key.create", "key.read", "token.create"];
+        assert_eq!(ann.capabilities, names::<Capability>(&both));
         let gone = Directory { groups: Vec::new(), ..directory() };
         assert_eq!(gone.rights(&ann.roles, &ann.groups).roles, names::<RoleName>(&["user"]), "no such group");
     }
@@ -244,6 +232,7 @@ mod tests {
 
     #[test]
     fn a_role_of_ones_own_is_made_within_the_rules() {
+        use Capability::{AgentEnrol, AgentRead, KeyCreate, MasterManage};
         let make = |by: &[&str], capabilities: &[Capability]| {
             let request = CreateRole {
                 name: "API Token Manager".parse().expect("a role name"),
@@ -253,7 +242,6 @@ mod tests {
             };
             RoleRecord::create(&request, &giver(by), NOW).map(|role| role.capabilities)
         };
-        use Capability::{AgentEnrol, AgentRead, KeyCreate, MasterManage};
         assert_eq!(make(&["operator"], &[AgentRead, AgentEnrol, AgentRead]), Ok(vec![AgentEnrol, AgentRead]));
         assert_eq!(make(&["operator"], &[KeyCreate]), Err(Unacceptable::Exceeds(KeyCreate)));
         assert_eq!(make(&[ADMINISTRATOR], &[MasterManage]), Err(Unacceptable::SiteOnly(MasterManage)));

@@ -7,7 +7,7 @@ use gatepass_contract::wire::path;
 
 use super::{nothing_there, parsed, settled};
 use crate::domain::audit::{Action, Credential, Subject};
-use crate::domain::people::{Unacceptable, is_password};
+use crate::domain::people::{PasswordHash, Unacceptable, is_password};
 use crate::domain::principal::Principal;
 use crate::http::App;
 use crate::http::call::Call;
@@ -16,7 +16,6 @@ use crate::http::openapi::{ADMINISTRATION, Problems};
 use crate::http::session_api::{crowded, recognised};
 use crate::http::version::{self, Versioned, versioned};
 use crate::http::{annotation, caller};
-use crate::password::PasswordHash;
 use crate::store::NewPassword;
 
 /// Set a password: one's own, with the present one, or another user's

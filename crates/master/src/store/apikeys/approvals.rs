@@ -87,7 +87,8 @@ fn list(conn: Conn<'_>, listing: &ApprovalListing) -> sql::Result<Vec<ApprovalVi
     for (column, value) in [("requester", requester.map(UserName::as_str)), ("state", state)] {
         if let Some(value) = value {
             values.push(Value::Text(value));
-            conditions.push_str(&format!(" AND a.{column} = ?{}", values.len()));
+            let place = values.len().to_string();
+            conditions.extend([" AND a.", column, " = ?", &place]);
         }
     }
     let page = format!(

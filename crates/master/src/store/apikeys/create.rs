@@ -43,22 +43,22 @@ pub struct CreateOrder {
 impl Store {
     /// Makes a key, if it may be made.
     pub async fn create_api_key(&self, cause: Cause, order: CreateOrder) -> Result<Written, StoreError> {
-        self.write(writer::KEY_CREATE, move |ledger| create(ledger, &cause, order)).await
+        self.write(writer::KEY_CREATE, move |ledger| create(ledger, &cause, &order)).await
     }
 }
 
-fn create(ledger: &mut Ledger<'_>, cause: &Cause, order: CreateOrder) -> sql::Result<Written> {
+fn create(ledger: &mut Ledger<'_>, cause: &Cause, order: &CreateOrder) -> sql::Result<Written> {
     match idempotency::seen(ledger, order.claim.as_ref(), cause.at)? {
         Seen::Never => {}
-        Seen::Before(before) => return write::again(ledger.conn, before, cause.at),
+        Seen::Before(before) => return write::again(ledger.conn, before, (&order.by, cause.at)),
         Seen::Otherwise => return Ok(Written::Otherwise),
     }
-    let (id, claim) = (order.id, order.claim.clone());
-    match draft(ledger.conn, cause, &order)? {
+    let id = order.id;
+    match draft(ledger.conn, cause, order)? {
         Err(why) => write::refuse(ledger, cause, (Action::KeyCreate, Subject::None), why),
         Ok(changed) => {
             store(ledger, cause, &order.by, &changed)?;
-            idempotency::keep(ledger, claim.as_ref(), &Subject::ApiKey(id).to_string(), cause.at)?;
+            idempotency::keep(ledger, order.claim.as_ref(), &Subject::ApiKey(id).to_string(), cause.at)?;
             write::done(ledger.conn, id, cause.at)
         }
     }
@@ -85,7 +85,8 @@ fn draft(conn: Conn<'_>, cause: &Cause, order: &CreateOrder) -> sql::Result<Resu
     }
     let capabilities = key.with_roles(&roles);
     let key = key.into_record(order.id, order.secret, cause.at);
-    Ok(Ok(settled(Case { key, pending: None, capabilities }, cause, order)))
+    let owner = standing.map(|standing| standing.capabilities).unwrap_or_default();
+    Ok(Ok(settled(Case { key, pending: None, capabilities, owner }, cause, order)))
 }
 
 /// Whether it is in use at once, or waits.

@@ -207,7 +207,7 @@ impl<'a> Query<'a> {
         let mut query = Self { text: format!("SELECT {COLUMNS} FROM {table} WHERE "), values: Vec::new() };
         if let Some((column, value)) = pick.condition() {
             let value = query.value(Value::Text(value));
-            query.text.push_str(&format!("{column} = {value} AND "));
+            query.text.extend([column, " = ", &value, " AND "]);
         }
         let order = query.behind(place, latest, if by_group { "t.api_key" } else { "k.id" });
         // What an index leaves out must be left out in these words for it to be used.
@@ -217,7 +217,7 @@ impl<'a> Query<'a> {
             query.text.push_str(" AND k.state <> 'deleted'");
         }
         let rows = query.value(rows.value());
-        query.text.push_str(&format!(" ORDER BY {order} LIMIT {rows}"));
+        query.text.extend([" ORDER BY ", &order, " LIMIT ", &rows]);
         query
     }
 
@@ -237,17 +237,17 @@ impl<'a> Query<'a> {
         };
         let (value, id) = (self.value(value), self.value(id.value()));
         let (sign, order) = if down { ("<", " DESC") } else { (">", "") };
-        self.text.push_str(&format!("({column}, k.id) {sign} ({value}, {id})"));
+        self.text.extend(["(", column, ", k.id) ", sign, " (", &value, ", ", &id, ")"]);
         if matches!(place, Place::Expires(..)) {
             let latest = self.value(latest.value());
-            self.text.push_str(&format!(" AND k.expires <= {latest}"));
+            self.text.extend([" AND k.expires <= ", &latest]);
         }
         format!("{column}{order}, k.id{order}")
     }
 
     fn behind_one(&mut self, column: &str, value: Value<'a>) -> String {
         let value = self.value(value);
-        self.text.push_str(&format!("{column} > {value}"));
+        self.text.extend([column, " > ", &value]);
         column.to_owned()
     }
 }

@@ -46,12 +46,12 @@ pub(super) fn seen(
         return Ok(());
     }
     if waiting(ledger.conn, &key, cause.at)? == 0 {
-        return retire(ledger, cause, key, "everybody who used the former secret has used the new one");
+        return retire(ledger, cause, &key, "everybody who used the former secret has used the new one");
     }
     if is_first { update(ledger.conn, &key) } else { Ok(()) }
 }
 
-fn retire(ledger: &mut Ledger<'_>, cause: &Cause, before: ApiKeyRecord, why: &str) -> sql::Result<()> {
+fn retire(ledger: &mut Ledger<'_>, cause: &Cause, before: &ApiKeyRecord, why: &str) -> sql::Result<()> {
     let mut key = before.clone();
     key.retire();
     update(ledger.conn, &key)?;
@@ -66,7 +66,7 @@ fn retire_overdue(ledger: &mut Ledger<'_>, cause: &Cause) -> sql::Result<u32> {
     for id in overdue(ledger.conn, cause.at)? {
         let key = select(ledger.conn, id)?;
         if let Some(key) = key.filter(|key| key.rotation.as_ref().is_some_and(|r| r.has_replaced(cause.at))) {
-            retire(ledger, cause, key, "the time in which both secrets were good is over")?;
+            retire(ledger, cause, &key, "the time in which both secrets were good is over")?;
             count += 1;
         }
     }

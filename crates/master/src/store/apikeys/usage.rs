@@ -51,22 +51,28 @@ pub(in crate::store) struct Use {
 
 /// Which uses this master has noted in the present minute. Bounded: when it is full, some are noted twice.
 #[derive(Default)]
-pub(in crate::store) struct Noted(Mutex<(Option<UnixTime>, HashSet<(KeyId, IpAddr, u32)>)>);
+pub(in crate::store) struct Noted(Mutex<Minute>);
+
+#[derive(Default)]
+struct Minute {
+    begin: Option<UnixTime>,
+    uses: HashSet<(KeyId, IpAddr, u32)>,
+}
 
 const MOST_NOTED: usize = 4096;
 
 impl Noted {
     fn is_known(&self, minute: UnixTime, this: &(KeyId, IpAddr, u32)) -> bool {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.0 == Some(minute) && noted.1.contains(this)
+        noted.begin == Some(minute) && noted.uses.contains(this)
     }
 
     fn keep(&self, minute: UnixTime, this: (KeyId, IpAddr, u32)) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.0 != Some(minute) || noted.1.len() >= MOST_NOTED {
-            *noted = (Some(minute), HashSet::new());
+        if noted.begin != Some(minute) || noted.uses.len() >= MOST_NOTED {
+            *noted = Minute { begin: Some(minute), uses: HashSet::new() };
         }
-        noted.1.insert(this);
+        noted.uses.insert(this);
     }
 }
 
@@ -100,11 +106,15 @@ pub(in crate::store) fn note(ledger: &mut Ledger<'_>, cause: &Cause, used: Use) 
     let host = used.enrolled.and_then(|(_, host)| host);
     let caller = host.map_or_else(|| from.clone(), |host| host.to_string());
     ledger.conn.execute(NOTE_CALLER, params![used.key, caller, from, agent, used.secret_number, at])?;
-    match select(ledger.conn, used.key)? {
-        Some(key) if key.rotation.is_some() => rotation::seen(ledger, cause, key, used.secret_number),
-        Some(_) | None => Ok(()),
+    // Asked before the whole key is read: nearly always nothing is under way.
+    if !ledger.conn.exists(ROTATING, params![used.key])? {
+        return Ok(());
     }
+    select(ledger.conn, used.key)?
+        .map_or(Ok(()), |key| rotation::seen(ledger, cause, key, used.secret_number))
 }
+
+const ROTATING: &str = "SELECT 1 FROM api_key WHERE id = ?1 AND rotation IS NOT NULL";
 
 const NOTE_USE: &str = "UPDATE api_key
     SET used = used + ?2, last_used_at = ?3, last_used_from = ?4, last_used_agent = ?5 WHERE id = ?1";

@@ -7,7 +7,7 @@ use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::admin::{ApprovalState, Expiry, KeyState, RotationState};
 use serde_json::{Value, json};
 
-use super::{approvals, roles, rotation, select, update};
+use super::{approvals, owner, roles, rotation, select, update};
 use crate::domain::apikey::{Act, ApiKeyRecord, Asked, Case, Changed, KeyEvent, KeyRules, Objection};
 use crate::domain::approval::ApprovalRecord;
 use crate::domain::audit::{Action, Cause, Event, Subject, difference};
@@ -82,20 +82,29 @@ pub(super) fn shown(conn: Conn<'_>, id: KeyId, now: UnixTime) -> sql::Result<Opt
     Ok(Some(Shown { pending: approvals::pending(conn, id)?, key, waiting }))
 }
 
-/// What an earlier request with the same claim has written.
-pub(super) fn again(conn: Conn<'_>, before: Repeated, now: UnixTime) -> sql::Result<Written> {
+/// What an earlier request with the same claim has written. Its secret is shown again: not to a credential of the same
+/// user that may less.
+pub(super) fn again(
+    conn: Conn<'_>,
+    before: Repeated,
+    (by, now): (&Principal, UnixTime),
+) -> sql::Result<Written> {
     let id = before.subject.strip_prefix("apikey:").and_then(|id| id.parse().ok());
-    let shown = id.map(|id| shown(conn, id, now)).transpose()?.flatten();
-    Ok(match shown {
-        Some(shown) if shown.key.state != KeyState::Deleted => Written::Again(Box::new(shown), before),
-        Some(_) | None => Written::Refused(Objection::Unknown),
-    })
+    let found = id.map(|id| load(conn, id)).transpose()?.flatten();
+    let Some(found) = found.filter(|found| found.key.state != KeyState::Deleted) else {
+        return Ok(Written::Refused(Objection::Unknown));
+    };
+    if let Some(beyond) = found.beyond(by) {
+        return Ok(Written::Refused(Objection::Above(beyond)));
+    }
+    let shown = shown(conn, found.key.id, now)?.expect("it was just found");
+    Ok(Written::Again(Box::new(shown), before))
 }
 
 fn change(ledger: &mut Ledger<'_>, cause: &Cause, order: ChangeOrder) -> sql::Result<Written> {
     match idempotency::seen(ledger, order.claim.as_ref(), cause.at)? {
         Seen::Never => {}
-        Seen::Before(before) => return again(ledger.conn, before, cause.at),
+        Seen::Before(before) => return again(ledger.conn, before, (&order.by, cause.at)),
         Seen::Otherwise => return Ok(Written::Otherwise),
     }
     let event = order.act.event();
@@ -130,7 +139,8 @@ pub(super) fn done(conn: Conn<'_>, id: KeyId, now: UnixTime) -> sql::Result<Writ
 pub(super) fn load(conn: Conn<'_>, id: KeyId) -> sql::Result<Option<Case>> {
     let Some(key) = select(conn, id)? else { return Ok(None) };
     let capabilities = key.key.with_roles(&roles(conn, &key.key.roles)?);
-    Ok(Some(Case { pending: approvals::pending(conn, id)?, key, capabilities }))
+    let owner = owner(conn, &key.key.owner)?.map(|owner| owner.capabilities).unwrap_or_default();
+    Ok(Some(Case { pending: approvals::pending(conn, id)?, key, capabilities, owner }))
 }
 
 /// Whether the key would take the name of another one.

@@ -6,6 +6,8 @@
 mod groups;
 mod passwords;
 mod roles;
+#[cfg(test)]
+pub(super) mod tests;
 mod users;
 
 use gatepass_contract::name::{RoleName, UserName};

@@ -7,9 +7,8 @@ use super::{ACCOUNT, Settled, administrators, directory, end_sessions, giver_now
 use crate::domain::audit::{Action, Cause, Subject};
 use crate::domain::difference;
 use crate::domain::idempotency::{Claim, Seen};
-use crate::domain::people::{Giver, UserRecord};
+use crate::domain::people::{Giver, PasswordHash, UserRecord};
 use crate::domain::version::Expected;
-use crate::password::PasswordHash;
 use crate::store::ledger::Ledger;
 use crate::store::sql::{self, Conn, params};
 use crate::store::{Store, StoreError, idempotency, rows, writer};

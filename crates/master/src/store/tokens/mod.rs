@@ -115,16 +115,17 @@ fn list(
 ) -> sql::Result<Vec<TokenRecord>> {
     let after: &[u8] = after.as_ref().map_or(&[], |id| &id.0);
     let mut values = vec![after.value()];
-    let mut conditions = "kind = 'api' AND id > ?1".to_owned();
+    let mut conditions = vec!["kind = 'api' AND id > ?1".to_owned()];
     if let Some(user) = &filter.user {
         values.push(user.as_str().value());
-        conditions += &format!(" AND account = ?{}", values.len());
+        conditions.push(format!("account = ?{}", values.len()));
     }
     if let Some(name) = &filter.name {
         values.push(name.as_str().value());
-        conditions += &format!(" AND name = ?{}", values.len());
+        conditions.push(format!("name = ?{}", values.len()));
     }
     values.push(limit.value());
+    let conditions = conditions.join(" AND ");
     let page = format!("SELECT {TOKEN} FROM token WHERE {conditions} ORDER BY id LIMIT ?{}", values.len());
     conn.query(&page, &values, token)
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{holder, insert};
 use crate::domain::audit::{Action, Cause, Subject};
+use crate::domain::people::PasswordHash;
 use crate::domain::token::{TokenHolder, TokenRecord};
-use crate::password::PasswordHash;
 use crate::store::ledger::Ledger;
 use crate::store::people::password_of;
 use crate::store::sql::{self, params};
