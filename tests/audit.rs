@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{
-    Answer, Caller, FakeClock, Master, MasterOptions, Output, eventually, key_pair, program,
+    Answer, Caller, FakeClock, Master, MasterOptions, Output, eventually, key_pair, program, write,
 };
 
 /// An answer's id, and what the audit should hold under it: action, outcome, actor's kind, subject's kind.
@@ -171,7 +171,7 @@ fn what_retention_leaves_still_proves_itself() {
     let said = audit(&master, "verify").expect(0).stdout;
     assert!(said.contains("those before were dropped as the audit itself tells"), "{said}");
     let export = master.path("audit.jsonl");
-    std::fs::write(&export, audit(&master, "export").expect(0).stdout).expect("room for an export");
+    write(&export, audit(&master, "export").expect(0).stdout);
     let offline = Output::of(Command::new(program("gatepass-master")).args(["audit", "verify"]).arg(&export));
     assert_eq!(offline.expect(0).stdout, said);
 

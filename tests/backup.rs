@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Caller, Master, MasterOptions, Output, key_pair, program};
+use crate::support::{Caller, Master, MasterOptions, Output, key_pair, program, write};
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(program("gatepass-master"));
@@ -33,7 +33,7 @@ fn back_up(master: &Master, name: &str, more: &[&str]) -> PathBuf {
 fn export(master: &Master) -> PathBuf {
     let file = master.path("audit.jsonl");
     let exported = run(&["audit", "export", "--dir", text(&master.dir())]).expect(0).stdout;
-    fs::write(&file, exported).expect("room for an export");
+    write(&file, exported);
     file
 }
 
@@ -104,7 +104,7 @@ fn what_was_revoked_since_an_old_backup_is_found_and_revoked_again() {
     assert_eq!(again.matches("it is so").count(), 3, "{again}");
 
     let records = run(&["audit", "export", "--dir", text(&dir)]).expect(0).stdout;
-    let told = |action: &str| records.lines().filter(|line| line.contains(action)).last().map(str::to_owned);
+    let told = |action: &str| records.lines().rfind(|line| line.contains(action)).map(str::to_owned);
     assert!(told("\"master.restore\"").is_some());
     let revoked = told("\"key.revoke\"").expect("a record of its own");
     assert!(
@@ -124,7 +124,7 @@ fn an_export_of_another_master_or_one_that_was_changed_is_refused() {
     assert!(refused.stderr.contains("does not go on where the audit"), "{}", refused.stderr);
     let changed = export(&master);
     let lines = fs::read_to_string(&changed).expect("an export").replace("master.found", "key.revoke");
-    fs::write(&changed, lines).expect("changed");
+    write(&changed, lines);
     let refused = run(&["audit", "replay", text(&changed), "--dir", text(&dir), "--apply"]).expect(1);
     assert!(refused.stderr.contains("was changed after it was written"), "{}", refused.stderr);
 }

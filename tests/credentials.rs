@@ -1,13 +1,12 @@
 //! Secrets going in: where an API key may come from, and what is said when it is none.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gatepass_contract::secret::ApiKey;
 
-use crate::support::{Agent, Master, Output, program};
+use crate::support::{Agent, Master, Output, program, write};
 
 /// `gatepass download` on a host without a configuration, into `dir`.
 fn download(master: &Master, dir: &Path) -> Command {
@@ -20,17 +19,13 @@ fn text(file: &Path) -> String {
     std::fs::read_to_string(file).expect("a key").trim().to_owned()
 }
 
-fn write(path: &Path, text: &str) {
-    File::create(path).expect("a file").write_all(text.as_bytes()).expect("written");
-}
-
 #[test]
 fn an_api_key_comes_from_a_credential_a_file_standard_input_or_the_environment() {
     let master = Master::start();
     let (file, dir) = (master.api_key("hosts", &[]), tempfile::tempdir().expect("a directory"));
     let place = |name: &str| dir.path().join(name);
     std::fs::create_dir(place("credentials")).expect("a directory");
-    write(&place("credentials/apikey"), &text(&file));
+    write(place("credentials/apikey"), text(&file));
     Output::of(download(&master, &place("a")).env("CREDENTIALS_DIRECTORY", place("credentials"))).expect(0);
     Output::of(download(&master, &place("b")).arg("--apikey-file").arg(&file)).expect(0);
     Output::of(download(&master, &place("c")).env("GATEPASS_APIKEY", text(&file))).expect(0);
@@ -96,7 +91,7 @@ fn an_unknown_key_of_the_configuration_is_refused_with_the_nearest_one() {
         assert!(refused.stderr.contains("did you mean `warn`?"), "{}", refused.stderr);
     }
     assert!(!agent.state().exists(), "nothing was begun");
-    write(&master.path("master.toml"), "[profile]\nlifetme = '7d'\n");
+    write(master.path("master.toml"), "[profile]\nlifetme = '7d'\n");
     let file = master.path("master.toml");
     let refused =
         Output::of(Command::new(program("gatepass-master")).args(["config", "validate"]).arg(file)).expect(4);

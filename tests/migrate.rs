@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Caller, Cluster, Master, MasterOptions, Output, key_pair, program};
+use crate::support::{Caller, Cluster, Master, MasterOptions, Output, key_pair, program, write};
 
 fn run(args: &[&str]) -> Output {
     Output::of(Command::new(program("gatepass-master")).args(args))
@@ -124,7 +124,7 @@ fn nothing_moves_when_something_is_wrong() {
         assert_eq!(rows(cluster, &url, table), 0, "{table}");
     }
 
-    fs::write(&file, &good).expect("as it was");
+    write(&file, &good);
     cluster.sql(&url, "INSERT INTO setting (name, value) VALUES ('somebody', 'else')");
     let refused = run(&["migrate", "--dir", text(&dir), "--to", &url]).expect(1);
     assert!(refused.stderr.contains("there are rows in setting"), "{}", refused.stderr);

@@ -1,5 +1,5 @@
 //! The interface against its own document: schemathesis makes up requests that keep to it and requests that do not, and
-//! looks whether the answers are those the document promises. It comes from PyPI, in exactly the versions listed beside.
+//! looks whether the answers are those the document promises. It comes from `PyPI`, in exactly the versions listed beside.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -83,16 +83,7 @@ fn no_request_finds_the_document_wrong() {
             "--tls-verify",
         ])
         .arg(master.dir().join("root-ca.crt"))
-        .args([
-            "--max-examples",
-            EXAMPLES,
-            "--seed",
-            "1",
-            "--max-time",
-            "300",
-            "--continue-on-failure",
-            "--no-color",
-        ])
+        .args(["--max-examples", EXAMPLES, "--seed", "1", "--continue-on-failure", "--no-color"])
         .args(["--phases", "examples,coverage,fuzzing", "--workers", "2"])
         // How many the hooks leave out, and how slow a busy machine is, says nothing about the master.
         .args(["--suppress-health-check", "all"]);

@@ -22,6 +22,6 @@ pub use fake::{Ca, Fake, days, http, like_a_master};
 pub use faketime::{FakeClock, real_now};
 pub use master::{Master, MasterOptions};
 pub use postgres::{Cluster, PASSWORD};
-pub use program::{Output, Program, eventually, program, tool};
+pub use program::{Output, Program, eventually, program, tool, write};
 pub use proxy::{Mishap, Proxy};
 pub use smtp::{LOGIN, Mail, Smtp, Way};

@@ -1,7 +1,7 @@
 //! Processes: built programs and system tools.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,6 +92,12 @@ impl Drop for Program {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Writes a file of the test's own, whatever was there.
+#[expect(clippy::disallowed_methods, reason = "no test needs what it writes to outlive a crash")]
+pub fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    std::fs::write(path, content).expect("room for a file");
 }
 
 /// Waits until something is true: the one way a test waits for another process.

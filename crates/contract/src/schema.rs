@@ -47,11 +47,29 @@ text! {
         "1 to 64 letters and digits of any script, inner spaces or ._-@:/+";
     crate::name::HostName, "hostname",
         r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$", "RFC 1123, lower case";
-    crate::name::RoleName, "role-name", "^[A-Za-z0-9._-]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?$",
-        "1 to 64 letters, digits, inner spaces or ._-";
-    crate::name::UserName, "user-name", r"^[A-Za-z0-9._@\\-]{1,64}$", "1 to 64 letters, digits or ._-@\\";
     crate::name::MailAddress, "email", "", "like ops@example.com";
-    crate::name::GroupName, "group-name", "^[A-Za-z0-9._-]{1,64}$", "1 to 64 letters, digits or ._-";
+}
+
+/// Names that stand in paths: `.` and `..` are none.
+macro_rules! steps {
+    ($($type:path, $inner:literal, $rest:literal, $description:literal;)*) => {$(
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let pattern = format!("^([.]{{0,2}}[{0}]|[.]{{3}}){1}$", $inner, $rest);
+                let text = ObjectBuilder::new().schema_type(Type::String).description(Some($description));
+                text.pattern(Some(pattern)).max_length(Some(64)).into()
+            }
+        }
+
+        impl ToSchema for $type {}
+    )*};
+}
+
+steps! {
+    crate::name::RoleName, "A-Za-z0-9_-", "([A-Za-z0-9 ._-]*[A-Za-z0-9._-])?",
+        "1 to 64 letters, digits, inner spaces or ._-, not . or ..";
+    crate::name::UserName, r"A-Za-z0-9_@\\-", r"[A-Za-z0-9._@\\-]*", "1 to 64 letters, digits or ._-@\\, not . or ..";
+    crate::name::GroupName, "A-Za-z0-9_-", "[A-Za-z0-9._-]*", "1 to 64 letters, digits or ._-, not . or ..";
 }
 
 impl PartialSchema for crate::secret::Password {

@@ -160,7 +160,7 @@ pub struct MigrateArguments {
     /// Where the master lives.
     #[command(flatten)]
     pub place: Place,
-    /// The empty database to fill, like postgresql://gatepass@db/gatepass
+    /// The empty database to fill, like `postgresql://gatepass@db/gatepass`
     #[arg(long, value_name = "URL")]
     pub to: PostgresUrl,
 }

@@ -151,11 +151,19 @@ impl CommandError {
             | Self::Template(_)
             | Self::Init(InitError::Exists(_) | InitError::Founded)
             | Self::Serve(ServeError::NoMaster(_) | ServeError::Notify(_)) => 4,
+            Self::Migrate(error) if !matches!(error, MigrateError::Copy(_)) => 4,
             Self::Backup(error) if error.needs_a_person() => 4,
-            Self::NoAudit | Self::Cut { .. } | Self::OtherAudit | Self::NoAdministrator => 1,
-            Self::Migrate(MigrateError::Copy(_)) | Self::Backup(_) => 1,
-            Self::Migrate(_) => 4,
-            Self::Init(_) | Self::Serve(_) | Self::Store(_) | Self::Broken(_) | Self::Io(_) => 1,
+            Self::NoAudit
+            | Self::Cut { .. }
+            | Self::OtherAudit
+            | Self::NoAdministrator
+            | Self::Migrate(_)
+            | Self::Backup(_)
+            | Self::Init(_)
+            | Self::Serve(_)
+            | Self::Store(_)
+            | Self::Broken(_)
+            | Self::Io(_) => 1,
         }
     }
 }

@@ -133,7 +133,7 @@ fn enabled(record: &Record) -> Option<bool> {
         Value::Bool(enabled) => Some(enabled),
         Value::String(state) if state == "active" => Some(true),
         Value::String(state) if state == "disabled" => Some(false),
-        _ => None,
+        Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -188,7 +188,9 @@ mod tests {
 
     fn since(history: &[(Action, &str, &str)]) -> Since {
         let mut since = Since::default();
-        history.iter().for_each(|told| since.note(&record(*told)));
+        for &told in history {
+            since.note(&record(told));
+        }
         since
     }
 

@@ -137,14 +137,12 @@ fn start(conn: Conn<'_>, query: &AuditQuery) -> sql::Result<i64> {
             None => rows::integer(ledger::head(conn)?.seq),
         };
     }
-    match query.after {
+    if let Some(after) = query.after {
         // Behind every number that a database can hold there is nothing.
-        Some(after) => Ok(i64::try_from(after).unwrap_or(i64::MAX - EXAMINED).min(i64::MAX - EXAMINED)),
-        None => {
-            let first = conn.one("SELECT seq FROM audit ORDER BY seq LIMIT 1", &[], |row| row.int(0))?;
-            Ok(first.map_or(0, |first| first - 1))
-        }
+        return Ok(i64::try_from(after).unwrap_or(i64::MAX - EXAMINED).min(i64::MAX - EXAMINED));
     }
+    let first = conn.one("SELECT seq FROM audit ORDER BY seq LIMIT 1", &[], |row| row.int(0))?;
+    Ok(first.map_or(0, |first| first - 1))
 }
 
 fn page(

@@ -111,7 +111,7 @@ mod tests {
         assert_eq!((key.key.key.owner.as_str(), key.key.key.expires), ("administrator", Expiry::Never));
         let admitted = key.admit(&secret, IpAddr::V4(Ipv4Addr::LOCALHOST), NOW).expect("it is let in");
         assert_eq!(admitted.capabilities, [Capability::AgentEnrol]);
-        assert_eq!(key.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>(), ["db"]);
+        assert_eq!(key.groups, ["db".parse().expect("a group")]);
         store.close().await;
     }
 

@@ -145,7 +145,7 @@ async fn every_refusal_of_a_key_has_its_code_and_is_in_the_audit() {
         (Method::POST, path::AGENTS, &admin, "\u{1}\u{2}", "bad-request"),
         (Method::POST, path::AGENTS, &admin, &bad_csr, "csr-refused"),
         (Method::POST, path::AGENTS, &admin, &host.enrol_request(), "key-in-use"),
-        (Method::POST, path::API_KEYS, &admin, &service_without_group, "bad-request"),
+        (Method::POST, path::API_KEYS, &admin, &service_without_group, "unacceptable"),
         (
             Method::POST,
             path::API_KEYS,
