@@ -2,5 +2,6 @@
 //! just before and just after every kind of commit, and both at random moments. Every point there is has to be reached.
 
 mod agent;
+mod changes;
 mod master;
 mod random;

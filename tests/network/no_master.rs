@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use gatepass_contract::secret::PREFIX;
 use gatepass_contract::wire::path;
+use tokio::net::TcpSocket;
 
 use crate::support::{Agent, Ca, Fake, Master, Output, days, http, like_a_master, real_now};
 
@@ -21,6 +22,7 @@ struct Place {
 /// Kept as long as the place is looked at.
 enum Server {
     Nobody,
+    Reserved { _port: TcpSocket },
     Silent { _listener: TcpListener },
     Fake { fake: Fake, is_verified: bool },
 }
@@ -51,9 +53,12 @@ fn liar(
     Place { server: Server::Fake { fake, is_verified: true }, ..place }
 }
 
-/// A port where somebody listened once.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+/// A port that is taken, so that no other test gets it, and where nobody listens.
+fn deaf() -> Place {
+    let port = TcpSocket::new_v4().expect("a socket");
+    port.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let url = format!("https://localhost:{}", port.local_addr().expect("bound").port());
+    Place { server: Server::Reserved { _port: port }, ..nowhere("nobody listens", url, "connection refused") }
 }
 
 fn honest(ca: &Ca) -> impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static {
@@ -69,7 +74,7 @@ fn places(ca: &Ca) -> Vec<Place> {
     let other = Fake::start(Some(other_ca.server("localhost", days(1, 1))), honest(&other_ca));
     let plain = Fake::start(None, |_: &str| http("400 Bad Request", "connection: close\r\n", "this is HTTP"));
     vec![
-        nowhere("nobody listens", format!("https://localhost:{}", free_port()), "connection refused"),
+        deaf(),
         nowhere("an unknown name", "https://no-such-host.invalid".to_owned(), "cannot be resolved"),
         Place {
             what: "accepts and says nothing",

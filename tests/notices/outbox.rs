@@ -118,8 +118,12 @@ fn each_change_of_a_key_is_told_to_whom_it_concerns() {
         let want: Vec<_> = to.iter().map(|to| (*to, subject)).collect();
         expect(&smtp, &mut seen, &want);
     }
-    let listed = master.ctl(&["notice", "list", "--state", "sent", "--json"]).expect(0).json();
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(seen), "{listed:#}");
+    let sent = || {
+        let listed = master.ctl(&["notice", "list", "--state", "sent", "--json"]).expect(0).json();
+        listed["items"].as_array().map(Vec::len)
+    };
+    // That a mail has left is written down after it has arrived.
+    eventually("all are listed", Duration::from_secs(10), || sent() == Some(seen));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::support::{Agent, Caller, Master, Output, eventually, key_pair, program, tool};
 
-const SOON: Duration = Duration::from_secs(10);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// What decides whether a point was forgotten: the program's own list.
 const WRITER: &str = include_str!("../../crates/master/src/store/writer.rs");
@@ -51,7 +51,7 @@ impl Story {
         what(&self.master, &self.agent);
         assert_eq!(self.master.process().ended(SOON), None, "{point} is reached");
         self.master.restart(Vec::new());
-        self.audit_is_unbroken();
+        audit_is_unbroken(&self.master);
     }
 
     /// Does something while nothing stops the master.
@@ -60,11 +60,6 @@ impl Story {
         what(&self.master, &mut self.agent);
         self.master.kill();
         self
-    }
-
-    fn audit_is_unbroken(&self) {
-        let verify = ["audit", "verify", "--dir"];
-        Output::of(Command::new(program("gatepass-master")).args(verify).arg(self.master.dir())).expect(0);
     }
 
     fn key(&self) -> Value {
@@ -89,13 +84,18 @@ impl Story {
     }
 }
 
+pub(super) fn audit_is_unbroken(master: &Master) {
+    let verify = ["audit", "verify", "--dir"];
+    Output::of(Command::new(program("gatepass-master")).args(verify).arg(master.dir())).expect(0);
+}
+
 fn agents(master: &Master) -> Vec<Value> {
     let all = master.ctl(&["agent", "list", "--json"]).expect(0).json();
     all["items"].as_array().expect("a list").clone()
 }
 
 /// Before the commit nothing happened, after it everything did.
-const MOMENTS: [(&str, bool); 2] = [("before-commit", false), ("after-commit", true)];
+pub(super) const MOMENTS: [(&str, bool); 2] = [("before-commit", false), ("after-commit", true)];
 /// Further away from it, where something is issued.
 const AROUND_A_COMMIT: [(&str, bool); 2] = [("signed", false), ("unanswered", true)];
 
@@ -119,9 +119,11 @@ fn every_point_has_a_story_here() {
         "revoke",
         "refuse",
     ];
+    let elsewhere = ["keys-delete", "restore"];
+    let kinds = kinds.into_iter().chain(super::changes::KINDS).chain(elsewhere);
     let named =
         |kind: &str, moments: [(&str, bool); 2]| moments.map(|(moment, _)| format!("{kind}.{moment}"));
-    let commits = kinds.into_iter().flat_map(|kind| named(kind, MOMENTS));
+    let commits = kinds.flat_map(|kind| named(kind, MOMENTS));
     let issues = ["enrol", "renew"].into_iter().flat_map(|kind| named(kind, AROUND_A_COMMIT));
     assert_eq!(points(), commits.chain(issues).collect());
 }

@@ -1,5 +1,8 @@
 //! The audit read back page by page, and its old records dropped from the front.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use gatepass_contract::audit::{Broken, Head, Record, Verified, Verifier};
 use gatepass_contract::id::RequestId;
 use gatepass_contract::time::UnixTime;

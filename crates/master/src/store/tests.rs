@@ -16,6 +16,7 @@ use gatepass_contract::wire::agent::{ClockReport, Facts};
 use rcgen::{KeyPair, PublicKeyData};
 
 use super::apikeys::tests::*;
+use super::audit::tests::*;
 use super::people::tests::*;
 use super::*;
 use crate::ca::{self, Issuer};
@@ -299,6 +300,8 @@ conformance! {
     of_many_unlocks_the_last_one_counts,
     repeated_creations_of_people_and_tokens_are_recognised,
     a_session_needs_the_present_password_and_ends_with_it,
+    what_retention_drops_is_told_and_the_rest_proves_itself,
+    the_audit_is_listed_as_asked,
 }
 
 async fn a_single_use_key_admits_exactly_one_of_a_thousand(master: Master) {

@@ -140,8 +140,8 @@ fn name(content: &Content) -> Option<String> {
 }
 
 fn exemplify(content: &mut Content, examples: &BTreeMap<String, Value>) {
-    if let Some(RefOr::T(Schema::Array(_))) = &content.schema {
-        content.example = Some(Value::Array(Vec::new()));
+    if let Some(item) = item(content).and_then(|item| examples.get(&item)) {
+        content.example = Some(Value::Array(vec![item.clone()]));
     } else if let Some(name) = name(content) {
         if let Some(item) = name.strip_prefix("Page_").and_then(|item| examples.get(item)) {
             content.example = Some(examples::page(item));
@@ -150,6 +150,13 @@ fn exemplify(content: &mut Content, examples: &BTreeMap<String, Value>) {
             content.examples.insert("usual".to_owned(), RefOr::Ref(example));
         }
     }
+}
+
+/// Of a list of components.
+fn item(content: &Content) -> Option<String> {
+    let Some(RefOr::T(Schema::Array(list))) = &content.schema else { return None };
+    let list = serde_json::to_value(list).ok()?;
+    list["items"]["$ref"].as_str()?.rsplit('/').next().map(str::to_owned)
 }
 
 fn problems() -> Response {
@@ -167,4 +174,34 @@ fn problems() -> Response {
         .examples_from_iter(examples)
         .build();
     ResponseBuilder::new().description("A problem document").content(PROBLEM_JSON, content).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    fn has_example(content: &Value) -> bool {
+        content.get("example").is_some() || content.get("examples").is_some()
+    }
+
+    /// Those of standards: a JWK set, and what is no JSON.
+    const OTHERS: [&str; 1] = ["/.well-known/jwks.json"];
+
+    #[test]
+    fn every_body_and_every_problem_has_an_example() {
+        let document = serde_json::to_value(super::super::document()).expect("plain JSON");
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in item.as_object().expect("methods") {
+                let responses = operation["responses"].as_object().expect("responses").values();
+                for body in responses.chain([&operation["requestBody"]]) {
+                    let Some(json) = body.pointer("/content/application~1json") else { continue };
+                    assert!(has_example(json) || OTHERS.contains(&path.as_str()), "{method} {path}: {json}");
+                }
+                assert!(operation["responses"]["default"].get("$ref").is_some(), "{method} {path}");
+            }
+        }
+        let problem = &document["components"]["responses"]["Problem"]["content"]["application/problem+json"];
+        let told = problem["examples"].as_object().expect("examples").len();
+        assert_eq!(told, gatepass_contract::wire::Code::ALL.len());
+    }
 }
