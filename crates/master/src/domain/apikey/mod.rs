@@ -7,6 +7,7 @@
 mod admit;
 mod change;
 mod create;
+mod decision;
 mod edit;
 #[cfg(test)]
 mod histories;
