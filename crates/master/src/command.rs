@@ -88,7 +88,8 @@ impl CommandError {
         let mut cause = self.source();
         while let Some(error) = cause {
             let text = error.to_string();
-            if !message.ends_with(&text) {
+            // Some messages name their causes themselves.
+            if !message.contains(&text) {
                 message = format!("{message}: {text}");
             }
             cause = error.source();
@@ -131,6 +132,11 @@ impl CommandError {
             }
             Self::Template(_) | Self::Serve(ServeError::Notify(NotifyError::Template(_))) => Some(
                 "correct the template or take it away; crates/master/templates/README.md lists the names there are".to_owned(),
+            ),
+            Self::Store(StoreError::Unavailable(_))
+            | Self::Init(InitError::Store(StoreError::Unavailable(_)))
+            | Self::Serve(ServeError::Store(StoreError::Unavailable(_))) => Some(
+                "see that the database is there, can be reached from here and has room, then try again".to_owned(),
             ),
             Self::Config(_)
             | Self::Init(_)
