@@ -3,10 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Output, tool};
+use super::{Output, eventually, tool};
+
+/// How long a neighbour may take to let go.
+const SOON: Duration = Duration::from_secs(20);
 
 /// Unmounted with the test.
 pub struct Disk(TempDir);
@@ -81,7 +85,10 @@ impl ReadOnly {
             return None;
         }
         let made = Self(path.to_owned());
-        mount(&["-o", "remount,bind,ro"], &[path]).expect(0);
+        // Busy for the moment in which a child that was just forked still holds what a neighbour's story is writing there.
+        eventually("nobody writes there just now", SOON, || {
+            mount(&["-o", "remount,bind,ro"], &[path]).code == Some(0)
+        });
         File::create(path.join("proof")).expect_err("nothing can be written");
         Some(made)
     }
