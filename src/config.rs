@@ -10,11 +10,12 @@ use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::pki::KeyKind;
 use gatepass_contract::span::Span;
-use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use crate::gateway;
 use crate::hooks::Hook;
 use crate::logging;
+use crate::net::{Exemption, Place, ProxyChoice};
 use crate::outputs::Output;
 use crate::policy::{Pace, Percent, RenewalPolicy};
 
@@ -37,8 +38,14 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// SHA-256 of the one certificate, or of its public key, that may vouch for the master.
     pub ca_fingerprint: Option<Sha256>,
-    /// `http://proxy:port` on the way to the master.
-    pub proxy: Option<Proxy>,
+    /// Relays on the way to the master, `host:port`; tried in order, the last good one first.
+    pub gateways: Vec<Place>,
+    /// `http://proxy:port` on the way to the master, or `none`; the environment's where absent.
+    pub proxy: Option<ProxyChoice>,
+    /// A file with `user:password` for the proxy.
+    pub proxy_auth_file: Option<PathBuf>,
+    /// Who is called without the proxy.
+    pub no_proxy: Vec<Exemption>,
     /// A file for the textfile collector of a Prometheus node exporter.
     pub metrics_file: Option<PathBuf>,
     /// `[key]`
@@ -51,6 +58,8 @@ pub struct Config {
     pub http: Http,
     /// `[log]`
     pub log: Log,
+    /// `[gateway]`
+    pub gateway: gateway::Settings,
     /// `[[output]]`
     pub output: Vec<Output>,
     /// `[[hook]]`
@@ -66,42 +75,20 @@ impl Default for Config {
             apikey_file: None,
             ca_file: None,
             ca_fingerprint: None,
+            gateways: Vec::new(),
             proxy: None,
+            proxy_auth_file: None,
+            no_proxy: Vec::new(),
             metrics_file: None,
             key: Key::default(),
             renewal: Renewal::default(),
             clock: Tolerance::default(),
             http: Http::default(),
             log: Log::default(),
+            gateway: gateway::Settings::default(),
             output: Vec::new(),
             hook: Vec::new(),
         }
-    }
-}
-
-/// `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Proxy(Url);
-
-impl TryFrom<String> for Proxy {
-    type Error = &'static str;
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let url =
-            Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        url.map(Self).ok_or("`proxy` is a URL like http://proxy.example.com:3128")
-    }
-}
-
-impl From<Proxy> for String {
-    fn from(proxy: Proxy) -> Self {
-        proxy.0.into()
-    }
-}
-
-impl From<Proxy> for Url {
-    fn from(proxy: Proxy) -> Self {
-        proxy.0
     }
 }
 
@@ -238,6 +225,15 @@ fn near(suggestion: Option<&str>) -> String {
     suggestion.map(|known| format!("\ndid you mean `{known}`?")).unwrap_or_default()
 }
 
+/// The line that is not accepted is quoted; a user and password in a URL there are not.
+fn masked(text: &str) -> String {
+    let line = |line: &str| match (line.find("://"), line.rfind('@')) {
+        (Some(begin), Some(end)) if begin < end => format!("{}***{}", &line[..begin + 3], &line[end..]),
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 impl Config {
     /// Reads the file. A missing one is an error only where it was asked for by name: the defaults are enough for a
     /// host that gets the rest from its command line.
@@ -247,7 +243,7 @@ impl Config {
             Ok(text) => Self::parse(&text).map_err(|error| BadConfig::Wrong {
                 path: path.to_owned(),
                 suggestion: gatepass_contract::suggest::nearest_key(error.message()),
-                message: error.to_string().trim_end().to_owned(),
+                message: masked(error.to_string().trim_end()),
             }),
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
                 Ok(Self::default())
@@ -330,6 +326,23 @@ mod tests {
             let error = Config::load(Some(&path)).expect_err("refused");
             let BadConfig::Wrong { suggestion, .. } = &error else { panic!("{error}") };
             assert_eq!(suggestion.as_deref(), want, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused_and_not_repeated() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("config.toml");
+        for text in [
+            "proxy = 'http://user:hunter2@p:1'",
+            "masters = ['https://user:hunter2@m']",
+            "proxy = 'http://u:a@hunter2 x@p",
+        ] {
+            std::io::Write::write_all(&mut std::fs::File::create(&path).expect("a file"), text.as_bytes())
+                .expect("written");
+            let error = Config::load(Some(&path)).expect_err("refused");
+            let said = format!("{error} {error:?}");
+            assert!(said.contains("not accepted") && !said.contains("hunter2"), "{said}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! The agent: gives a host its identity and keeps it alive.
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
-//! `trouble` · `clock`, `credential`, `facts`, `hooks`, `logging`, `master`, `outputs`, `random`, `store`, `systemd` ·
-//! `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
+//! `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
+//! `systemd` · `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
 
 pub mod bundle;
 pub mod check;
@@ -16,10 +16,12 @@ mod durable;
 pub mod enrol;
 pub mod facts;
 pub mod faults;
+pub mod gateway;
 pub mod hooks;
 pub mod keys;
 pub mod logging;
 pub mod master;
+pub mod net;
 pub mod outputs;
 pub mod policy;
 mod random;

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::credential::{self, NoApiKey, Source};
 use crate::daemon::{Daemon, Settings};
 use crate::master::{Client, Endpoint, Trust};
+use crate::net::ProxyChoice;
 use crate::store::{Store, StoreError};
 use crate::{facts, logging};
 
@@ -70,7 +71,10 @@ impl Wiring {
         Ok(Endpoint {
             masters: config.masters.clone(),
             trust,
-            proxy: config.proxy.clone().map(Into::into),
+            proxy: match &config.proxy {
+                Some(ProxyChoice::Of(url)) => Some(url.to_string().parse().context("`proxy`")?),
+                Some(ProxyChoice::Off) | None => None,
+            },
             connect_timeout: config.http.connect_timeout.duration(),
             timeout: config.http.timeout.duration(),
         })

@@ -1,0 +1,5 @@
+//! Relays for hosts that have no way of their own to the master.
+
+mod settings;
+
+pub use settings::{GatewayId, Idle, Settings};
