@@ -23,6 +23,9 @@ pub const POINTS: &[&str] = &[
     "state.saved",
 ];
 
+/// Where each step of an installation, or of its removal, can be stopped; the step's number follows.
+pub const STEPS: &[&str] = &["install.begun", "install.acted", "install.done", "remove.undone"];
+
 /// Ends the process here when `GATEPASS_STOP_AT` names this point.
 #[cfg(feature = "faults")]
 pub fn point(name: &str) {
@@ -32,6 +35,19 @@ pub fn point(name: &str) {
     }
 }
 
+/// The same where a plan has many steps: `GATEPASS_STOP_AT=install.acted.3`.
+#[cfg(feature = "faults")]
+pub fn numbered_point(name: &str, number: usize) {
+    debug_assert!(STEPS.contains(&name), "unlisted fault point {name}");
+    if std::env::var("GATEPASS_STOP_AT").is_ok_and(|wanted| wanted == format!("{name}.{number}")) {
+        std::process::abort();
+    }
+}
+
 /// Does nothing: this program was built without the feature `faults`.
 #[cfg(not(feature = "faults"))]
 pub const fn point(_name: &str) {}
+
+/// Does nothing: this program was built without the feature `faults`.
+#[cfg(not(feature = "faults"))]
+pub const fn numbered_point(_name: &str, _number: usize) {}

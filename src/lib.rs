@@ -1,7 +1,7 @@
 //! The agent: gives a host its identity and keeps it alive.
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
-//! `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
+//! `install`, `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
 //! `systemd` · `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
 
 pub mod bundle;
@@ -18,6 +18,7 @@ pub mod facts;
 pub mod faults;
 pub mod gateway;
 pub mod hooks;
+pub mod install;
 pub mod keys;
 pub mod logging;
 pub mod master;

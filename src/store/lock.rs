@@ -39,6 +39,15 @@ impl Lock {
     }
 }
 
+/// Who holds it, if anybody does. It is let go at once: whoever takes it meanwhile looks again.
+pub(super) fn holder(root: &Path) -> Option<String> {
+    let mut file = File::open(root.join("lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => Some(word(&mut file)),
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
 /// For the message another process prints. The lock holds without it, on a full disk too.
 fn leave_word(file: &mut File) {
     let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));

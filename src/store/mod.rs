@@ -26,7 +26,7 @@ pub use crate::durable::{Generation, write_atomically};
 pub use error::StoreError;
 pub use lock::Lock;
 
-use crate::durable::{absent, make_private_dir, write_durably};
+use crate::durable::{absent, beside, make_private_dir, write_durably};
 use crate::faults;
 use error::{At, unless_private};
 
@@ -104,6 +104,26 @@ impl Store {
         Ok(serde_json::from_slice(&text)
             .inspect_err(|error| tracing::warn!(%error, file = %path.display(), "left aside"))
             .ok())
+    }
+
+    /// Who writes here now: the process it left in the lock, where somebody holds it. Changes nothing.
+    #[must_use]
+    pub fn writer(&self) -> Option<String> {
+        lock::holder(&self.root)
+    }
+
+    /// Forgets who this host is: every generation, the pending key, what was known beside them. Nobody may write here
+    /// meanwhile.
+    pub fn forget(&self) -> Result<(), StoreError> {
+        let link = self.current_dir();
+        absent(fs::remove_file(&link)).at("remove", &link)?;
+        let generations = self.root.join("generations");
+        absent(fs::remove_dir_all(&generations)).at("remove", &generations)?;
+        let pending = self.pending_path();
+        for path in [&self.state_path(), &pending, &beside(&pending, ".new"), &self.root.join("lock")] {
+            absent(fs::remove_file(path)).at("remove", path)?;
+        }
+        Ok(())
     }
 
     fn pending_path(&self) -> PathBuf {

@@ -1,0 +1,37 @@
+//! Installing: a plan of steps, carried out so that it can stop anywhere.
+//!
+//! Invariants: each step looks first and does nothing where all is as it should be; before it acts, what it takes to undo
+//! it is on the disk. A run that was stopped is resumed by the next one, a run that failed is undone in reverse, and what
+//! complete runs have made is known to the one that removes it.
+//!
+//! ```text
+//! <place>/           0700: beside what is installed
+//!     lock           one run at a time
+//!     journal.json   0600: what was made, and the run under way; no secrets
+//!     before/        what files held before complete runs replaced them
+//!     run/           the same for the run under way
+//! ```
+
+mod disk;
+mod engine;
+mod enrolment;
+mod error;
+mod event;
+mod host;
+mod journal;
+mod service;
+mod step;
+mod undo;
+
+pub use disk::{Content, Contents, Directory, Entry, File, Link, Program};
+pub use engine::{Outcome, Plan, Removal, apply, dry_run, made, remove};
+pub use enrolment::Enrolment;
+pub use error::{Failure, InstallError, Standing};
+pub use event::{Did, Event};
+pub use host::{Account, Missing, Owner, has_systemd};
+pub use journal::Made;
+pub use service::{Spawned, Unit};
+pub use step::Step;
+
+#[cfg(test)]
+mod tests;
