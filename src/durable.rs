@@ -88,10 +88,22 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Points `link` to `target` by one rename: the commit point. Durable when [`sync_dir`] of its directory is done.
 pub(crate) fn switch(link: &Path, target: &Path, before_rename: impl FnOnce()) -> io::Result<()> {
+    switch_prepared(link, target, |_| {
+        before_rename();
+        Ok(())
+    })
+}
+
+/// As [`switch`]; the new link is made ready first, under a name of its own.
+pub(crate) fn switch_prepared(
+    link: &Path,
+    target: &Path,
+    prepare: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
     let next = beside(link, ".new");
     absent(fs::remove_file(&next))?;
     symlink(target, &next)?;
-    before_rename();
+    prepare(&next)?;
     fs::rename(&next, link)
 }
 
