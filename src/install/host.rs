@@ -148,6 +148,9 @@ pub(super) async fn tool(command: &mut Command) -> Result<String, Failure> {
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     };
     let failed = |said: String| Failure::Tool { command: line.clone(), said };
+    // Not everybody who is root has the administrator's tools on the path.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/bin:/sbin:/bin"));
     let ended = command.stdin(Stdio::null()).env_remove(crate::credential::ENVIRONMENT).output().await;
     let ended = ended.map_err(|error| failed(error.to_string()))?;
     if ended.status.success() {

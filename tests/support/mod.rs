@@ -6,6 +6,7 @@ mod delay;
 mod disk;
 mod fake;
 mod faketime;
+mod host;
 mod identity;
 mod master;
 #[allow(dead_code, reason = "shared with the master's own tests: each uses its part")]
@@ -20,6 +21,7 @@ pub use delay::slow_way;
 pub use disk::{Disk, ReadOnly};
 pub use fake::{Ca, Fake, days, http, like_a_master};
 pub use faketime::{FakeClock, real_now};
+pub use host::Host;
 pub use master::{Master, MasterOptions};
 pub use postgres::{Cluster, PASSWORD};
 pub use program::{Output, Program, eventually, program, tool, write};
