@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use gatepass_contract::id::RequestId;
 use gatepass_contract::name::UserName;
 
 use crate::moment::Moment;
@@ -32,6 +33,10 @@ pub struct ListAudit {
     /// By this user, whatever with.
     #[arg(long, value_name = "NAME")]
     pub user: Option<UserName>,
+
+    /// Of this request: the id that a refusal names, as an agent, `gatepass check` or the master's log prints it.
+    #[arg(long, value_name = "ID")]
+    pub request: Option<RequestId>,
 
     /// Of this action, like key.revoke.
     #[arg(long, value_name = "ACTION")]

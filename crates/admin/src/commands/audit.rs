@@ -30,6 +30,7 @@ async fn list(arguments: ListAudit, session: &Session) -> Result<(), CtlError> {
         after: None,
         limit: None,
         user: arguments.user,
+        request: arguments.request,
         action: arguments.action,
         subject: arguments.subject,
         since: arguments.since.map(|since| since.before(now)),

@@ -158,6 +158,7 @@ fn page(
     let user = query.user.as_ref().map(|name| (format!("user:{name}/"), format!("user:{name}0")));
     let mut conditions = vec![("seq >", after.value())];
     conditions.extend(window.as_ref().map(|end| ("seq <=", end.value())));
+    conditions.extend(query.request.as_ref().map(|request| ("request =", request.value())));
     conditions.extend(query.action.as_ref().map(|action| ("action =", action.value())));
     conditions.extend(query.subject.as_ref().map(|subject| ("subject =", subject.value())));
     conditions.extend(query.since.as_ref().map(|since| ("at >=", since.value())));

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::RequestId;
 use crate::time::UnixTime;
 
 /// Which records are listed, oldest first. All conditions must hold.
@@ -20,6 +21,9 @@ pub struct AuditQuery {
     /// By that user, whatever with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<crate::name::UserName>,
+    /// Of that request: its id stands in every refusal and in the header x-request-id of every answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
     /// Of that action, like `key.revoke`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,

@@ -62,6 +62,12 @@ pub(in crate::store) async fn the_audit_is_listed_as_asked(master: Master) {
     let seqs = |days: &[u64]| days.iter().map(|day| before + 1 + day).collect::<Vec<_>>();
     assert_eq!(listed(&master, of("even"), 100).await, seqs(&[0, 2, 4]), "no other name that begins alike");
     assert_eq!(listed(&master, of("even-odd"), 2).await, seqs(&[1, 3]));
+    let request = RequestId([9; 10]);
+    let other = Event { action: Action::Read, subject: Subject::None, refused: None, detail: json!({}) };
+    let cause = Cause { request, ..cause(NOW + DAY * 5) };
+    master.store.audit(cause, other).await.expect("the database works");
+    let of_request = AuditQuery { request: Some(request), ..AuditQuery::default() };
+    assert_eq!(listed(&master, of_request, 100).await, seqs(&[6]));
     let noon = Duration::from_hours(12);
     let (since, until) = (Some(NOW + DAY + noon), Some(NOW + DAY * 4));
     let between = AuditQuery { since, until, ..AuditQuery::default() };
@@ -73,5 +79,5 @@ pub(in crate::store) async fn the_audit_is_listed_as_asked(master: Master) {
     let page = master.store.list_audit(AuditQuery::default(), 2).await.expect("readable");
     assert_eq!(page.next, page.records.last().map(|record| record.seq));
     let all = master.store.list_audit(AuditQuery::default(), 500).await.expect("readable");
-    assert_eq!((all.records.len() as u64, all.next), (before + 6, None));
+    assert_eq!((all.records.len() as u64, all.next), (before + 7, None));
 }
