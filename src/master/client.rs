@@ -1,5 +1,7 @@
 //! The real master, over HTTPS.
 
+mod keys;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use data_encoding::BASE64URL_NOPAD;

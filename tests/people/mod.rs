@@ -2,6 +2,7 @@
 //! theirs, and nobody gets more than they have.
 
 mod giving;
+mod once;
 mod sessions;
 mod tokens;
 

@@ -10,6 +10,8 @@ use crate::id::AgentId;
 use crate::name::{DisplayName, HostName};
 use crate::time::{Skew, UnixTime, Validity, millis};
 
+pub use super::enrolment::{EnrolmentKey, EnrolmentKeyRequest, OwnKey};
+
 /// `GET /time`: what the master's clock showed when the request came in and when the answer left. Milliseconds since
 /// 1970: two clocks are compared, and text would only be parsed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod agent;
+mod enrolment;
 mod problem;
 mod words;
 
@@ -17,6 +18,8 @@ pub mod path {
     pub const JWKS: &str = "/.well-known/jwks.json";
     /// Enrol (POST); list (GET).
     pub const AGENTS: &str = "/api/v1/agents";
+    /// An API key for one enrolment, for a password (POST).
+    pub const ENROLMENT_KEY: &str = "/api/v1/agents/key";
     /// What the master believes about the caller (GET); deregister (DELETE).
     pub const SELF: &str = "/api/v1/agents/self";
     /// The next generation, or a fresh token for the present one.
@@ -33,6 +36,8 @@ pub mod path {
     pub const API_KEY_SUMMARY: &str = "/api/v1/apikeys/summary";
     /// Delete several API keys, all or none (POST).
     pub const API_KEYS_DELETE: &str = "/api/v1/apikeys/delete";
+    /// How the API key stands that the caller shows (GET).
+    pub const OWN_API_KEY: &str = "/api/v1/apikeys/self";
     /// One API key: show (GET), edit (PATCH), delete (DELETE).
     pub const API_KEY: &str = "/api/v1/apikeys/{id}";
     /// Who used an API key (GET).

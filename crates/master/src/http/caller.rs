@@ -60,6 +60,24 @@ pub(super) async fn enroller(app: &App, call: &Call) -> Result<(KeyHolder, Admis
     }
 }
 
+/// An API key that was shown with its secret.
+pub(super) struct Shown {
+    /// The key.
+    pub(super) holder: KeyHolder,
+    /// Why it would enrol nobody at this moment.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Whoever holds an API key, be it good for an enrolment at this moment or not. What nobody is told about is refused.
+pub(super) async fn shown_key(app: &App, call: &Call, action: Action) -> Result<Shown, Failure> {
+    let text = call.bearer().filter(|text| text.starts_with(secret::PREFIX));
+    let text = text.ok_or_else(|| missing("an API key"))?;
+    let (holder, admitted) = looked_up(app, call, text, action).await?;
+    let good = admitted
+        .and_then(|admission| admission.may(Capability::AgentEnrol).and_then(|()| holder.key.has_use_left()));
+    Ok(Shown { holder, refusal: good.err() })
+}
+
 /// As the audit names who holds that key.
 pub(super) fn actor(holder: &KeyHolder) -> Actor {
     Actor::User(holder.key.key.owner.clone(), Credential::ApiKey(holder.key.id))
@@ -85,6 +103,20 @@ async fn key_holder(
     text: &str,
     action: Action,
 ) -> Result<(KeyHolder, Admission), Failure> {
+    let (holder, admitted) = looked_up(app, call, text, action).await?;
+    match admitted {
+        Ok(admission) => Ok((holder, admission)),
+        Err(why) => Err(Failure::from(why).denying(actor(&holder), action, Subject::ApiKey(holder.key.id))),
+    }
+}
+
+/// A key whose secret was shown, and what it is refused for that its holder may know.
+async fn looked_up(
+    app: &App,
+    call: &Call,
+    text: &str,
+    action: Action,
+) -> Result<(KeyHolder, Result<Admission, Refusal>), Failure> {
     let stranger =
         |failure, source, subject| failed(app, call, failure, source, (Actor::Anonymous, action, subject));
     let key = ApiKey::parse(text)
@@ -96,12 +128,11 @@ async fn key_holder(
     };
     let subject = Subject::ApiKey(holder.key.id);
     match holder.admit(key.secret(), call.arrival.from, call.arrival.at) {
-        Ok(admission) => Ok((holder, admission)),
         Err(why @ Refusal::WrongSecret) => Err(stranger(why.into(), Some(Source::Key(key.id())), subject)),
         Err(why) if why.code() == Code::ApiKeyRefused => {
             Err(failed(app, call, why.into(), None, (actor(&holder), action, subject)))
         }
-        Err(why) => Err(Failure::from(why).denying(actor(&holder), action, subject)),
+        admitted => Ok((holder, admitted)),
     }
 }
 

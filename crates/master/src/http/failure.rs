@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use gatepass_contract::wire::{Code, Remedy};
+use gatepass_contract::id::RequestId;
+use gatepass_contract::wire::{Code, Problem, Remedy};
 
 use crate::domain::Refusal;
 use crate::domain::audit::{Action, Actor, Subject};
@@ -89,6 +90,13 @@ impl Failure {
     /// The same, when the store has recorded it.
     pub(crate) fn recorded(self) -> Self {
         Self { trail: Trail::Written, ..self }
+    }
+
+    /// As the caller is told.
+    pub(crate) fn problem(&self, request: RequestId) -> Problem {
+        let mut problem = Problem::new(self.code, self.detail.clone(), request);
+        problem.hint = self.hint().map(str::to_owned);
+        problem
     }
 
     /// What to try next.

@@ -9,6 +9,7 @@ mod attempts;
 mod audit_api;
 mod call;
 mod caller;
+mod enrolment_api;
 mod failure;
 mod idempotency;
 mod key_api;
@@ -57,6 +58,7 @@ fn interface() -> OpenApiRouter<App> {
         .routes(routes!(agent_api::trust))
         .routes(routes!(agent_api::jwks))
         .routes(routes!(agent_api::enrol, admin_api::list_agents))
+        .routes(routes!(enrolment_api::key_for_password))
         .routes(routes!(agent_api::credentials))
         .routes(routes!(agent_api::report))
         .routes(routes!(agent_api::whoami, agent_api::deregister))
@@ -64,6 +66,7 @@ fn interface() -> OpenApiRouter<App> {
         .routes(routes!(admin_api::revoke_agent))
         .routes(routes!(key_api::create, key_api::list))
         .routes(routes!(key_api::summary))
+        .routes(routes!(enrolment_api::own_key))
         .routes(routes!(key_api::several::delete_several))
         .routes(routes!(key_api::show, key_api::changes::edit, key_api::changes::delete))
         .routes(routes!(key_api::usage))

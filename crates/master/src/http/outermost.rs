@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use gatepass_contract::wire::{Code, PROBLEM_JSON, Problem, REQUEST_ID};
+use gatepass_contract::wire::{Code, PROBLEM_JSON, REQUEST_ID};
 use tracing::{debug, error, info, warn};
 
 use super::App;
@@ -50,8 +50,7 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 /// The headers that are there, such as `Allow`, stay.
 fn write_out(response: &mut Response, failure: &Failure, arrival: &Arrival) {
-    let mut problem = Problem::new(failure.code, failure.detail.clone(), arrival.id);
-    problem.hint = failure.hint().map(str::to_owned);
+    let problem = failure.problem(arrival.id);
     let body = serde_json::to_vec(&problem).expect("a problem is plain JSON");
     *response.status_mut() = StatusCode::from_u16(problem.status).expect("codes have valid statuses");
     let headers = response.headers_mut();

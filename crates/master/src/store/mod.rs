@@ -34,8 +34,8 @@ use writer::{Job, Points, Writer};
 
 pub use agents::{Counts, EnrolOrder, Enrolled, Holding, RenewOrder, Renewed, Report};
 pub use apikeys::{
-    ApprovalListing, ChangeOrder, CreateOrder, Deleted, InTheWay, Listing, Moved, Place, Shown, Summary,
-    Usage, Written,
+    ApprovalListing, ChangeOrder, CreateOrder, Deleted, InTheWay, Listing, Moved, OnceKey, OnceOrder, Place,
+    Shown, Summary, Usage, Written,
 };
 pub use audit::{Listed, PRUNED_AT_ONCE};
 pub use copy::{Copied, CopyError};

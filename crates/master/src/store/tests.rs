@@ -300,6 +300,7 @@ conformance! {
     of_many_unlocks_the_last_one_counts,
     repeated_creations_of_people_and_tokens_are_recognised,
     a_session_needs_the_present_password_and_ends_with_it,
+    a_key_for_a_password_needs_the_present_one_and_the_right_to_enrol,
     what_retention_drops_is_told_and_the_rest_proves_itself,
     the_audit_is_listed_as_asked,
 }

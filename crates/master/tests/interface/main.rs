@@ -11,7 +11,7 @@ use gatepass_contract::pki::Chain;
 use gatepass_contract::secret::{ApiKey, Secret};
 use gatepass_contract::token::Claims;
 use gatepass_contract::wire::admin::{AgentView, ApiKeyView, Capability, ClockStanding, Page};
-use gatepass_contract::wire::agent::{Directive, Issued, ReportReply, ReportRequest, TimeReply};
+use gatepass_contract::wire::agent::{Directive, Issued, OwnKey, ReportReply, ReportRequest, TimeReply};
 use gatepass_contract::wire::{MAX_REQUEST_BYTES, path};
 use gatepass_master::clock;
 use gatepass_master::store::{Database, Store};
@@ -183,6 +183,69 @@ async fn every_refusal_of_a_key_has_its_code_and_is_in_the_audit() {
     for outcome in ["api-key-used-up", "network-not-allowed", "key-in-use", "name-taken", "csr-refused"] {
         assert!(log.iter().any(|record| record.outcome == outcome), "{outcome} is in the audit");
     }
+}
+
+#[tokio::test]
+async fn a_key_is_told_how_it_stands_and_that_changes_nothing() {
+    let master = Master::start(|_| ()).await;
+    let ask = async |key: &str| master.call(Method::GET, path::OWN_API_KEY, key, "").await;
+    let own = async |key: &str| {
+        let answer = ask(key).await;
+        let request = answer.headers()["x-request-id"].to_str().expect("text").to_owned();
+        (answer.json::<OwnKey>().await.expect("a key"), request)
+    };
+    let made =
+        master.create_key(|key| (key.name, key.uses) = ("own".parse().expect("a name"), Some(2))).await;
+    let (key, id) = (made.secret.reveal(), made.key.id);
+    let (seen, _) = own(key).await;
+    assert_eq!((seen.id, seen.uses_left, seen.refusal), (id, Some(2), None));
+    assert!(seen.from.is_loopback());
+    assert_eq!(master.enrol(key, &Host::new()).await.status(), 200);
+    assert_eq!(own(key).await.0.uses_left, Some(1));
+    let show = format!("{}/{id}", path::API_KEYS);
+    let shown =
+        async || master.as_admin(Method::GET, &show, "").await.json::<ApiKeyView>().await.expect("a key");
+    let before = shown().await;
+    for _ in 0..3 {
+        own(key).await;
+    }
+    assert_eq!(shown().await, before, "looking is no use");
+
+    assert_eq!(master.enrol(key, &Host::new()).await.status(), 200);
+    let away = master
+        .create_key(|key| {
+            key.name = "away".parse().expect("a name");
+            key.networks = vec!["192.0.2.0/24".parse().expect("a network")];
+        })
+        .await;
+    let reads = master
+        .create_key(|key| {
+            key.name = "reads".parse().expect("a name");
+            key.capabilities = vec![Capability::AgentRead];
+        })
+        .await;
+    let paused = master.create_key(|key| key.name = "paused".parse().expect("a name")).await;
+    let suspend = format!("{}/{}/suspend", path::API_KEYS, paused.key.id);
+    assert_eq!(master.as_admin(Method::POST, &suspend, "").await.status(), 200);
+    for (key, want) in [
+        (key, "api-key-used-up"),
+        (away.secret.reveal(), "network-not-allowed"),
+        (reads.secret.reveal(), "capability-missing"),
+        (paused.secret.reveal(), "api-key-suspended"),
+    ] {
+        let (seen, request) = own(key).await;
+        let refusal = seen.refusal.expect("it would be refused");
+        assert_eq!((refusal.code.as_str(), refusal.request_id.to_string()), (want, request.clone()));
+        let query = format!("{}?request={request}", path::AUDIT);
+        let told: Page<Record> =
+            master.as_admin(Method::GET, &query, "").await.json().await.expect("records");
+        assert_eq!(told.items.len(), 1, "the administrator finds it by its request");
+        assert_eq!((told.items[0].action.as_str(), told.items[0].outcome.as_str()), ("read", want));
+    }
+    let revoke = format!("{}/{}/revoke", path::API_KEYS, paused.key.id);
+    assert_eq!(master.as_admin(Method::POST, &revoke, "").await.status(), 200);
+    assert_eq!(code(ask(paused.secret.reveal()).await).await, "api-key-refused", "not even its holder");
+    assert_eq!(code(ask("gpk_nonsense").await).await, "api-key-refused");
 }
 
 #[tokio::test]

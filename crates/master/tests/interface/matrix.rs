@@ -11,24 +11,26 @@ use serde_json::{Value, json};
 use super::support::Master;
 
 /// Whoever comes may ask.
-const OPEN: [(&str, &str); 7] = [
+const OPEN: [(&str, &str); 8] = [
     ("get", path::TIME),
     ("get", path::TRUST),
     ("get", path::JWKS),
     ("post", path::SESSIONS),
+    ("post", path::ENROLMENT_KEY),
     ("get", "/livez"),
     ("get", "/readyz"),
     ("get", "/metrics"),
 ];
 
 /// Whoever is signed in may ask, and is answered about what is their own.
-const EVERYBODY: [(&str, &str); 8] = [
+const EVERYBODY: [(&str, &str); 9] = [
     ("get", path::CALLER),
     ("get", path::CAPABILITIES),
     ("delete", path::OWN_SESSION),
     ("get", path::APPROVALS),
     ("get", path::API_KEYS),
     ("get", path::API_KEY_SUMMARY),
+    ("get", path::OWN_API_KEY),
     ("post", path::API_KEYS_DELETE),
     ("get", path::TOKENS),
 ];

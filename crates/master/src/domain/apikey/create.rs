@@ -168,6 +168,9 @@ pub enum Unacceptable {
     /// It could be taken for another key's id.
     #[error("a key's name cannot have the form of a key id")]
     NameIsId,
+    /// Nobody waits for an approver while a host is being set up.
+    #[error("new keys wait here for somebody's consent: ask for an API key instead of using a password")]
+    Consent,
     /// A list nobody can oversee.
     #[error("a key has at most {0} networks and {1} groups", MOST_NETWORKS, MOST_GROUPS)]
     TooMany,
@@ -201,6 +204,7 @@ impl Unacceptable {
             | Self::UsesBehind { .. }
             | Self::Description
             | Self::NameIsId
+            | Self::Consent
             | Self::TooMany
             | Self::NoReason
             | Self::Reason => Code::Unacceptable,

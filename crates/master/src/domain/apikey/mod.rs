@@ -12,6 +12,7 @@ mod edit;
 #[cfg(test)]
 mod histories;
 mod life;
+mod once;
 mod record;
 mod rotation;
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod approvals;
 mod create;
 mod delete;
 mod list;
+mod once;
 mod rotation;
 mod summary;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use approvals::ApprovalListing;
 pub use create::CreateOrder;
 pub use delete::{Deleted, InTheWay};
 pub use list::{Listing, Place};
+pub use once::{OnceKey, OnceOrder};
 pub use summary::Summary;
 pub use usage::Usage;
 pub(super) use usage::{Noted, Use, note};

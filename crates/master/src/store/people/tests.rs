@@ -1,6 +1,7 @@
 //! What users, groups, roles, tokens and sessions have to do on each engine; the list of them stands in
 //! [`crate::store::tests`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_contract::digest::Sha256;
@@ -12,14 +13,15 @@ use gatepass_contract::wire::admin::{
 use tokio::task::JoinSet;
 
 use super::{NewPassword, NewUser, Settled};
-use crate::domain::apikey::ExpiryPolicy;
+use crate::domain::Refusal;
+use crate::domain::apikey::{ExpiryPolicy, Objection};
 use crate::domain::idempotency::Claim;
 use crate::domain::people::{self, Giver, PasswordHash, Unacceptable, UserRecord};
 use crate::domain::token::{Issuance, TokenHolder, TokenRecord};
 use crate::domain::version::Expected;
 use crate::random;
 use crate::store::tests::*;
-use crate::store::{NewSession, NewToken, Store, Target};
+use crate::store::{Enrolled, NewSession, NewToken, OnceKey, OnceOrder, Store, Target};
 
 fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("a name")
@@ -223,6 +225,50 @@ pub(in crate::store) async fn repeated_creations_of_people_and_tokens_are_recogn
 fn session(user: &UserName, password: &PasswordHash) -> NewSession {
     let token = TokenRecord::session(TokenId(random::bytes()), user, NOW, DAY);
     NewSession { token, password: password.clone() }
+}
+
+pub(in crate::store) async fn a_key_for_a_password_needs_the_present_one_and_the_right_to_enrol(
+    master: Master,
+) {
+    let store = &master.store;
+    let hash = |text: &str| PasswordHash::from_stored(text.to_owned());
+    for (user, roles) in [("ann", &["administrator"][..]), ("bob", &[])] {
+        make(store, user, roles, &[]).await;
+        let (user, hash) = (name(user), hash("right"));
+        let new = NewPassword { user, hash, known: None, session: None, expected: Expected::Any };
+        let set = store.set_password(cause(NOW), everything(), new).await;
+        assert!(matches!(set, Ok(Settled::Done(_))), "{set:?}");
+    }
+    let ask = async |user: &str, password: &str| {
+        let order = OnceOrder {
+            user: name(user),
+            password: hash(password),
+            host: name("db7"),
+            id: random::key_id(),
+            secret: Sha256::of(b"secret"),
+            rules: Arc::new(rules()),
+        };
+        store.create_once_key(cause(NOW), order).await.expect("works")
+    };
+    assert_eq!(ask("ann", "former").await, OnceKey::Stranger);
+    let lacks = Objection::Lacks(Capability::AgentEnrol);
+    assert_eq!(ask("bob", "right").await, OnceKey::Refused(lacks));
+    let OnceKey::Made(made) = ask("ann", "right").await else { panic!("she may") };
+    let holder = store.bearer_key(made.id).await.expect("readable").expect("there");
+    assert_eq!(holder.key, *made);
+    assert_eq!(holder.capabilities(), [Capability::AgentEnrol]);
+    let enrol = || store.enrol(cause(NOW), master.enrolment(made.id, &applicant(), NOW));
+    assert!(matches!(enrol().await, Ok(Enrolled::New(_))));
+    assert!(matches!(enrol().await, Ok(Enrolled::Refused(Refusal::UsedUp))));
+    assert!(matches!(edit(store, everything(), "ann", disable()).await, Settled::Done(_)));
+    assert_eq!(ask("ann", "right").await, OnceKey::Stranger, "disabled");
+    let told = store.audit_records(0, 1000).await.expect("readable");
+    let told = |outcome: &str| {
+        let of_keys = told.iter().filter(|record| record.action == "key.create" && record.outcome == outcome);
+        of_keys.filter(|record| record.detail.contains("db7")).count()
+    };
+    assert_eq!((told("done"), told("capability-missing")), (1, 1));
+    master.audit_is_whole().await;
 }
 
 pub(in crate::store) async fn a_session_needs_the_present_password_and_ends_with_it(master: Master) {
