@@ -16,6 +16,7 @@ die() {
 # Whether what is wanted from a Debian package is there; some of it is no command.
 there() {
     case $1 in
+        iproute2) command -v ip >/dev/null ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
         procps) command -v pgrep >/dev/null ;;
