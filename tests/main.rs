@@ -16,6 +16,7 @@ mod credentials;
 mod ctl;
 mod daemon;
 mod disk;
+mod docs;
 mod install;
 mod keys;
 mod main_job;

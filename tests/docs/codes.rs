@@ -1,0 +1,126 @@
+//! The page for operators explains every code that can be met: no more, no less. What there is comes from the programs.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use gatepass::commands::Exit;
+use gatepass_contract::wire::Code;
+
+use super::{markdown, text, top};
+
+fn page() -> String {
+    text(&top().join("packaging/doc/operators.md"))
+}
+
+#[test]
+fn every_exit_code_is_explained() {
+    let exits = [Exit::Done, Exit::Failed, Exit::Usage, Exit::Later, Exit::Human];
+    same("Exit codes", exits.map(|exit| (exit as u8).to_string()), first_cells(&page(), "Exit codes"));
+}
+
+#[test]
+fn every_problem_is_explained_with_its_status() {
+    let page = page();
+    let rows = markdown::table(&page, "Problems");
+    let told = rows.iter().map(|row| (bare(row[0]), row[1].to_owned()));
+    same("Problems", Code::ALL.iter().map(|code| (code.to_string(), code.status().to_string())), told);
+    complete(&rows);
+}
+
+#[test]
+fn everything_the_agent_can_complain_of_is_explained() {
+    let (page, heading) = (page(), "What the agent says");
+    same(
+        heading,
+        complaints(&top().join("src")),
+        markdown::table(&page, heading).iter().map(|row| row[0].to_owned()),
+    );
+    complete(&markdown::table(&page, heading));
+}
+
+#[test]
+fn every_finding_of_check_is_explained() {
+    let (page, heading) = (page(), "Findings of check");
+    same(heading, findings(), first_cells(&page, heading));
+    complete(&markdown::table(&page, heading));
+}
+
+/// Nothing is missing, and nothing is told that does not exist.
+fn same<T: Ord + Debug>(what: &str, there: impl IntoIterator<Item = T>, told: impl IntoIterator<Item = T>) {
+    let (there, told): (BTreeSet<T>, BTreeSet<T>) = (there.into_iter().collect(), told.into_iter().collect());
+    let (missing, unknown): (Vec<_>, Vec<_>) =
+        (there.difference(&told).collect(), told.difference(&there).collect());
+    assert!(missing.is_empty() && unknown.is_empty(), "{what}: missing {missing:#?}, unknown {unknown:#?}");
+    assert!(there.len() > 1, "{what}: none was found");
+}
+
+/// Every row has a cause and a remedy.
+fn complete(rows: &[Vec<&str>]) {
+    let width = rows[0].len();
+    for row in rows {
+        assert!(row.len() == width && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+    }
+}
+
+fn first_cells(page: &str, heading: &str) -> Vec<String> {
+    markdown::table(page, heading).iter().map(|row| bare(row[0])).collect()
+}
+
+fn bare(cell: &str) -> String {
+    cell.trim_matches('`').to_owned()
+}
+
+/// The messages of every error of the agent, with `…` for what differs from case to case. Those that only pass on what
+/// another says are left out.
+fn complaints(dir: &Path) -> BTreeSet<String> {
+    sources(dir)
+        .iter()
+        .flat_map(|file| messages(&text(file)))
+        .filter(|message| says_something(message))
+        .collect()
+}
+
+fn says_something(message: &str) -> bool {
+    message.split_whitespace().any(|word| !word.contains('…'))
+}
+
+fn messages(source: &str) -> Vec<String> {
+    let literal = |rest: &str| {
+        let rest = rest.trim_start().strip_prefix('"')?;
+        let end = rest.match_indices('"').map(|(at, _)| at).find(|&at| !rest[..at].ends_with('\\'))?;
+        Some(placeless(&rest[..end].replace("\\\"", "\"")))
+    };
+    source.split("#[error(").skip(1).filter_map(literal).collect()
+}
+
+/// `{…}` becomes `…`.
+fn placeless(message: &str) -> String {
+    let mut parts = message.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| format!("{text}…{}", part.split_once('}').map_or("", |(_, rest)| rest)))
+}
+
+fn sources(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let deeper = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
+    entries.flat_map(deeper).collect()
+}
+
+/// The ids, which are the only words with dots in quotes there.
+fn findings() -> BTreeSet<String> {
+    let source = text(&top().join("src/check.rs"));
+    let words = source.split('"').skip(1).step_by(2);
+    let is_id = |word: &&str| {
+        *word == "clock"
+            || word.contains('.') && word.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '-')
+    };
+    words.filter(is_id).map(str::to_owned).collect()
+}
+
+#[test]
+fn messages_are_found_in_sources() {
+    let source = "#[error(\"a {b} and {}\", c)]\n#[error(transparent)]\n#[error(\n  \"d \\\"e\\\"\"\n)]\n";
+    assert_eq!(messages(source), ["a … and …", "d \"e\""]);
+    assert!(!says_something("…: …") && says_something("no connection: …"));
+}
