@@ -30,14 +30,38 @@ fn every_problem_is_explained_with_its_status() {
 
 #[test]
 fn everything_the_agent_can_complain_of_is_explained() {
-    let (page, heading) = (page(), "What the agent says");
-    same(
-        heading,
-        complaints(&top().join("src")),
-        markdown::table(&page, heading).iter().map(|row| row[0].to_owned()),
-    );
+    let page = page();
+    let tables = ["What the agent says", "What an installation says"];
+    let rows: Vec<_> = tables.iter().flat_map(|heading| markdown::table(&page, heading)).collect();
+    same("messages", complaints(&top().join("src")), rows.iter().map(|row| row[0].to_owned()));
+    complete(&rows);
+}
+
+#[test]
+fn everything_that_keeps_the_master_from_starting_is_explained() {
+    let (page, heading) = (page(), "What the master says");
+    let files = MASTERS_OWN.map(|file| top().join("crates/master/src").join(file));
+    let there: BTreeSet<_> = files.iter().flat_map(|place| complaints(place)).collect();
+    same("messages", there, markdown::table(&page, heading).iter().map(|row| row[0].to_owned()));
     complete(&markdown::table(&page, heading));
 }
+
+/// Where its commands fail; what else can go wrong has a problem's code.
+const MASTERS_OWN: [&str; 13] = [
+    "backup.rs",
+    "ca",
+    "command",
+    "command.rs",
+    "config",
+    "init.rs",
+    "making.rs",
+    "migrate.rs",
+    "notify",
+    "sealed.rs",
+    "serve.rs",
+    "store/copy.rs",
+    "store/mod.rs",
+];
 
 #[test]
 fn every_finding_of_check_is_explained() {
@@ -71,10 +95,10 @@ fn bare(cell: &str) -> String {
     cell.trim_matches('`').to_owned()
 }
 
-/// The messages of every error of the agent, with `…` for what differs from case to case. Those that only pass on what
+/// The messages of every error in there, with `…` for what differs from case to case. Those that only pass on what
 /// another says are left out.
-fn complaints(dir: &Path) -> BTreeSet<String> {
-    sources(dir)
+fn complaints(place: &Path) -> BTreeSet<String> {
+    sources(place)
         .iter()
         .flat_map(|file| messages(&text(file)))
         .filter(|message| says_something(message))
@@ -89,22 +113,33 @@ fn messages(source: &str) -> Vec<String> {
     let literal = |rest: &str| {
         let rest = rest.trim_start().strip_prefix('"')?;
         let end = rest.match_indices('"').map(|(at, _)| at).find(|&at| !rest[..at].ends_with('\\'))?;
-        Some(placeless(&rest[..end].replace("\\\"", "\"")))
+        Some(placeless(&unescaped(&rest[..end])))
     };
     source.split("#[error(").skip(1).filter_map(literal).collect()
+}
+
+/// A line that ends with a backslash goes on where the next one has its first character.
+fn unescaped(literal: &str) -> String {
+    let lines = literal.split("\\\n").enumerate();
+    let joined: String = lines.map(|(n, line)| if n == 0 { line } else { line.trim_start() }).collect();
+    joined.replace("\\\"", "\"")
 }
 
 /// `{…}` becomes `…`.
 fn placeless(message: &str) -> String {
     let mut parts = message.split('{');
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| format!("{text}…{}", part.split_once('}').map_or("", |(_, rest)| rest)))
+    let text = parts
+        .fold(first, |text, part| format!("{text}…{}", part.split_once('}').map_or("", |(_, rest)| rest)));
+    text.replace("……", "…")
 }
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path());
-    let deeper = |path: PathBuf| if path.is_dir() { sources(&path) } else { vec![path] };
-    entries.flat_map(deeper).collect()
+fn sources(place: &Path) -> Vec<PathBuf> {
+    if place.is_file() {
+        return vec![place.to_owned()];
+    }
+    let entries = std::fs::read_dir(place).expect("a directory").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| sources(&path)).collect()
 }
 
 /// The ids, which are the only words with dots in quotes there.
@@ -120,7 +155,8 @@ fn findings() -> BTreeSet<String> {
 
 #[test]
 fn messages_are_found_in_sources() {
-    let source = "#[error(\"a {b} and {}\", c)]\n#[error(transparent)]\n#[error(\n  \"d \\\"e\\\"\"\n)]\n";
-    assert_eq!(messages(source), ["a … and …", "d \"e\""]);
+    let source =
+        "#[error(\"a {b} and {}\", c)]\n#[error(transparent)]\n#[error(\n  \"d \\\"e\\\" {}{}\"\n)]\n";
+    assert_eq!(messages(source), ["a … and …", "d \"e\" …"]);
     assert!(!says_something("…: …") && says_something("no connection: …"));
 }
