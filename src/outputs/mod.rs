@@ -6,6 +6,7 @@
 
 mod files;
 mod label;
+mod pkcs12;
 mod place;
 mod render;
 mod sealed;
@@ -87,6 +88,9 @@ pub enum OutputError {
     /// The certificates are none.
     #[error("the certificates cannot be read")]
     Chain(#[source] PkiError),
+    /// They do not fit into PKCS#12.
+    #[error("key and certificates cannot be written as PKCS#12")]
+    Pkcs12(#[source] Box<p12_keystore::error::Error>),
     /// The operating system refused.
     #[error("cannot write {}", path.display())]
     Io {

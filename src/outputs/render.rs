@@ -5,7 +5,7 @@ use pkcs8::der::SecretDocument;
 use zeroize::Zeroizing;
 
 use super::written::{Format, Layout};
-use super::{OutputError, tws};
+use super::{OutputError, pkcs12, tws};
 use crate::bundle::Parts;
 
 /// One file of a set. `Debug` shows no content.
@@ -45,6 +45,9 @@ pub fn render(format: &Format, parts: &Parts, before: Before<'_>) -> Result<Vec<
     let token = NamedFile::public(TOKEN, &parts.token);
     Ok(match format {
         Format::Pem(layout) => [pem(*layout, parts)?, vec![token]].concat(),
+        Format::Pkcs12 { password_file, alias } => {
+            [pkcs12::files(parts, password_file, alias, before)?, vec![token]].concat()
+        }
         Format::Tws { additional_cas } => tws::files(parts, additional_cas.as_deref(), before)?,
     })
 }

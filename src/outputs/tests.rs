@@ -161,6 +161,10 @@ fn a_shared_key_must_be_meant() {
         "dir = '/x'\nformat = 'jks'",
         "dir = '/x'\nformat = 'tws'\nlayout = 'chain'",
         "dir = '/x'\nadditional_cas = '/y'",
+        "dir = '/x'\nalias = 'a'",
+        "dir = '/x'\nformat = 'pkcs12'",
+        "dir = '/x'\nformat = 'pkcs12'\npassword_file = 'y'",
+        "dir = '/x'\nformat = 'pkcs12'\npassword_file = '/y'\nalias = 'Tomcat'",
         "dir = '/x'\nformat = 'tws'\nadditional_cas = 'y'",
         "dir = '/x'\nmod = '0644'",
     ] {
@@ -229,6 +233,40 @@ fn tws_keeps_its_passphrase_and_what_has_not_changed() {
     write(&output(&other.path().join("tls"), "format = 'tws'"), &parts).expect("written");
     let theirs = fs::read(other.path().join("tls/tls.sth")).expect("read");
     assert_ne!(passphrase_of(&theirs), last, "one for each directory");
+}
+
+#[test]
+fn pkcs12_is_written_again_only_for_another_identity_or_password() {
+    let (temp, dir) = place();
+    let password = temp.path().join("password");
+    let say = |text: &str, mode| {
+        crate::store::write_atomically(&password, text.as_bytes(), mode).expect("written");
+    };
+    let p12 = output(&dir, &format!("format = 'pkcs12'\npassword_file = '{}'", password.display()));
+    say("changeit\n", 0o600);
+    let parts = real(KeyKind::EcdsaP256);
+    write(&p12, &parts).expect("written");
+    assert_eq!(names(&dir), ["agent.jwt", "ca.crt", "keystore.p12", "truststore.p12"]);
+    assert_eq!((mode(&dir.join("keystore.p12")), mode(&dir.join("truststore.p12"))), (0o600, 0o640));
+    assert_eq!(write(&p12, &parts).expect("nothing to do"), Wrote::Nothing);
+    for other in [
+        Parts { key: real(KeyKind::EcdsaP256).key, ..parts.clone() },
+        Parts { chain: real(KeyKind::EcdsaP256).chain, ..parts.clone() },
+        Parts { anchors: real(KeyKind::EcdsaP256).anchors, ..parts.clone() },
+    ] {
+        assert!(!p12.holds(&other).expect("looked"));
+    }
+    say("another\n", 0o600);
+    assert_eq!(write(&p12, &parts).expect("written"), Wrote::All);
+    for (text, mode, want) in [
+        ("another\n", 0o640, "is open to others (mode 0640)"),
+        ("\n", 0o600, "its first line"),
+        ("größe", 0o600, "ASCII"),
+    ] {
+        say(text, mode);
+        let error = crate::trouble::whole(&write(&p12, &parts).expect_err("refused"));
+        assert!(error.contains(want) && error.contains("password cannot be used"), "{error}");
+    }
 }
 
 #[test]

@@ -23,6 +23,13 @@ pub struct Output {
 pub enum Format {
     /// PEM files and the token.
     Pem(Layout),
+    /// `keystore.p12` (key and chain), `truststore.p12` (the anchors) and `ca.crt`.
+    Pkcs12 {
+        /// The password of both stores; nobody else may read it.
+        password_file: PathBuf,
+        /// What the key is called in its store.
+        alias: String,
+    },
     /// What workload agents of another make read: the key encrypted, its passphrase beside it.
     Tws {
         /// `*.crt` files from that directory join those in `additionalCAs/`.
@@ -82,6 +89,10 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     layout: Option<Layout>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    password_file: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     additional_cas: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
@@ -102,6 +113,7 @@ struct Written {
 enum Kind {
     #[default]
     Pem,
+    Pkcs12,
     Tws,
 }
 
@@ -109,6 +121,7 @@ impl Kind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Pem => "pem",
+            Self::Pkcs12 => "pkcs12",
             Self::Tws => "tws",
         }
     }
@@ -119,6 +132,8 @@ impl Written {
     fn format(&self) -> Result<Format, String> {
         let stray = [
             ("layout", self.layout.is_some(), Kind::Pem),
+            ("password_file", self.password_file.is_some(), Kind::Pkcs12),
+            ("alias", self.alias.is_some(), Kind::Pkcs12),
             ("additional_cas", self.additional_cas.is_some(), Kind::Tws),
         ];
         if let Some((key, ..)) = stray.iter().find(|(_, is_said, kind)| *is_said && *kind != self.format) {
@@ -126,14 +141,33 @@ impl Written {
         }
         match self.format {
             Kind::Pem => Ok(Format::Pem(self.layout.unwrap_or_default())),
+            Kind::Pkcs12 => Ok(Format::Pkcs12 {
+                password_file: absolute("password_file", self.password_file.as_ref())?
+                    .ok_or("the format `pkcs12` needs a `password_file`")?,
+                alias: alias(self.alias.clone())?,
+            }),
             Kind::Tws => {
-                if self.additional_cas.as_ref().is_some_and(|dir| !dir.is_absolute()) {
-                    return Err("`additional_cas` is an absolute path".to_owned());
-                }
-                Ok(Format::Tws { additional_cas: self.additional_cas.clone() })
+                Ok(Format::Tws { additional_cas: absolute("additional_cas", self.additional_cas.as_ref())? })
             }
         }
     }
+}
+
+fn absolute(key: &str, path: Option<&PathBuf>) -> Result<Option<PathBuf>, String> {
+    match path {
+        Some(path) if !path.is_absolute() => Err(format!("`{key}` is an absolute path")),
+        path => Ok(path.cloned()),
+    }
+}
+
+/// Java compares aliases without regard to case and shows them in lower case.
+fn alias(written: Option<String>) -> Result<String, String> {
+    let alias = written.unwrap_or_else(|| "gatepass".to_owned());
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+    if alias.is_empty() || !alias.chars().all(allowed) {
+        return Err("`alias` is made of lower-case letters, digits, `-`, `_` and `.`".to_owned());
+    }
+    Ok(alias)
 }
 
 impl TryFrom<Written> for Output {
@@ -158,11 +192,27 @@ impl TryFrom<Written> for Output {
 impl From<Output> for Written {
     fn from(output: Output) -> Self {
         let Output { dir, format, owner, group, mode, key_mode, allow_shared_key, replace } = output;
-        let (format, layout, additional_cas) = match format {
-            Format::Pem(layout) => (Kind::Pem, Some(layout), None),
-            Format::Tws { additional_cas } => (Kind::Tws, None, additional_cas),
+        let plain = Self {
+            dir,
+            format: Kind::Pem,
+            layout: None,
+            password_file: None,
+            alias: None,
+            additional_cas: None,
+            owner,
+            group,
+            mode,
+            key_mode,
+            allow_shared_key,
+            replace,
         };
-        Self { dir, format, layout, additional_cas, owner, group, mode, key_mode, allow_shared_key, replace }
+        match format {
+            Format::Pem(layout) => Self { layout: Some(layout), ..plain },
+            Format::Pkcs12 { password_file, alias } => {
+                Self { format: Kind::Pkcs12, password_file: Some(password_file), alias: Some(alias), ..plain }
+            }
+            Format::Tws { additional_cas } => Self { format: Kind::Tws, additional_cas, ..plain },
+        }
     }
 }
 
