@@ -37,6 +37,41 @@ impl std::fmt::Debug for Parts {
     }
 }
 
+/// What differs between two bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Key, certificate or trust anchors.
+    Certificate,
+    /// The token.
+    Token,
+}
+
+impl Change {
+    /// As the configuration writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Token => "token",
+        }
+    }
+}
+
+impl Parts {
+    /// What is new in it. Without one before, everything is.
+    #[must_use]
+    pub fn changes_since(&self, before: Option<&Self>) -> Vec<Change> {
+        let certificate =
+            before.is_none_or(|before| before.chain != self.chain || before.anchors != self.anchors);
+        let token = before.is_none_or(|before| before.token != self.token);
+        [(certificate, Change::Certificate), (token, Change::Token)]
+            .into_iter()
+            .filter_map(|(is_new, change)| is_new.then_some(change))
+            .collect()
+    }
+}
+
 /// `meta.json`: what no PEM file holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -194,6 +229,15 @@ impl Bundle {
     #[must_use]
     pub fn token(&self) -> Validity {
         self.token
+    }
+
+    /// When what could have changed ends.
+    #[must_use]
+    pub fn end_of(&self, change: Change) -> UnixTime {
+        match change {
+            Change::Certificate => self.certificate().until(),
+            Change::Token => self.token.until(),
+        }
     }
 
     /// What the renewal decision needs to know of it.

@@ -13,7 +13,7 @@ use gatepass_contract::span::Span;
 use serde::{Deserialize, Serialize};
 
 use crate::gateway;
-use crate::hooks::Hook;
+use crate::hooks::{self, Hook};
 use crate::logging;
 use crate::net::{Exemption, Place, ProxyChoice};
 use crate::outputs::Output;
@@ -63,6 +63,7 @@ pub struct Config {
     /// `[[output]]`
     pub output: Vec<Output>,
     /// `[[hook]]`
+    #[serde(deserialize_with = "hooks::distinct")]
     pub hook: Vec<Hook>,
 }
 
@@ -353,6 +354,7 @@ mod tests {
             "[renewal]\nfloor = '500ms'",
             "[renewal]\nafter = 0",
             "log = { level = 'trace' }",
+            "hook = [{ name = 'a', run = ['/a'] }, { name = 'a', run = ['/b'] }]",
         ] {
             assert!(Config::parse(text).is_err(), "{text}");
         }

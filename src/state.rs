@@ -1,8 +1,11 @@
 //! `state.json`: what the daemon knows beyond the bundle, for its next start and for `status`.
 
+use gatepass_contract::name::DisplayName;
 use gatepass_contract::time::{Skew, UnixTime};
 use gatepass_contract::wire::agent::HookResult;
 use serde::{Deserialize, Serialize};
+
+use crate::bundle::Change;
 
 /// What the daemon knows beyond the bundle. A missing or unreadable file is the default: nothing here is needed to
 /// hold or renew an identity.
@@ -23,8 +26,28 @@ pub struct State {
     pub failures: u32,
     /// Why the last step failed, if it did.
     pub trouble: Option<Trouble>,
-    /// How the hooks went after the last change.
+    /// How each hook went when it was run last.
     pub hooks: Vec<HookResult>,
+    /// Hooks that have not been told of a change yet.
+    pub pending: Vec<Pending>,
+}
+
+/// A hook that has not been told of a change yet. Instants are the master's time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pending {
+    /// The hook's name.
+    pub name: DisplayName,
+    /// All it has not been told of.
+    pub changes: Vec<Change>,
+    /// When the first of it happened.
+    pub since: UnixTime,
+    /// When what its consumer goes on using ends; `None` when there was nothing before.
+    pub in_use_until: Option<UnixTime>,
+    /// The bundle on disk that came with the first of it.
+    pub bundle: u64,
+    /// When it will be run, unless more happens.
+    pub due: UnixTime,
 }
 
 /// One measurement of the clocks.

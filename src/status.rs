@@ -12,7 +12,7 @@ use gatepass_contract::wire::agent::HookResult;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
-use crate::state::{State, Trouble};
+use crate::state::{Pending, State, Trouble};
 
 /// How things are. Every instant is the master's time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,8 +32,10 @@ pub struct Status {
     pub failures: u32,
     /// Why the last step failed, if it did.
     pub trouble: Option<Trouble>,
-    /// How the hooks went after the last change.
+    /// How each hook went when it was run last.
     pub hooks: Vec<HookResult>,
+    /// Hooks that wait, for more changes or for their window.
+    pub pending: Vec<Pending>,
 }
 
 /// What a status amounts to.
@@ -107,6 +109,7 @@ impl Status {
             failures: state.failures,
             trouble: state.trouble.clone(),
             hooks: state.hooks.clone(),
+            pending: state.pending.clone(),
         }
     }
 
@@ -157,6 +160,8 @@ impl Status {
         );
         gauge("clock_doubt_seconds", "How unsure that is.", clock.map(|c| seconds(c.skew.doubt)));
         gauge("clock_steps", "Steps of this host's clock noticed.", clock.map(|c| f64::from(c.steps)));
+        let pending = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
+        gauge("hooks_pending", "Hooks that wait to be run.", Some(f64::from(pending)));
         gauge("failures", "Failed steps in a row.", Some(f64::from(self.failures)));
         text
     }
@@ -204,6 +209,9 @@ impl fmt::Display for Status {
         }
         for hook in &self.hooks {
             writeln!(f, "hook         {}: {}", hook.name, hook.detail)?;
+        }
+        for Pending { name, due, .. } in &self.pending {
+            writeln!(f, "hook         {name}: waits until {due}, for {}", Span::from(due.since(self.now)))?;
         }
         if let Some(trouble) = &self.trouble {
             writeln!(

@@ -1,69 +1,13 @@
-//! The daemon and its surroundings: signals, systemd, outputs, hooks, the node exporter.
+//! The daemon and its surroundings: signals, systemd, the node exporter.
 
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::support::{Agent, Identity, Master, MasterOptions, Program, eventually};
+use crate::outputs::{copy, host, output};
+use crate::support::{Agent, Master, Program, eventually};
 
 const SOON: Duration = Duration::from_secs(20);
-
-/// A host with these lines in its configuration besides the usual ones.
-fn host(master: &Master, more: impl FnOnce(&Agent) -> String) -> (Agent, PathBuf) {
-    let api_key = master.api_key("hosts", &[]);
-    let agent = Agent::new(&[master.url()], &api_key);
-    agent.configure(&[master.url()], &api_key, &more(&agent));
-    (agent, api_key)
-}
-
-/// A master whose identities are renewed every few seconds.
-fn brisk() -> Master {
-    Master::with(MasterOptions { lifetime: "10s", token_lifetime: "10s", ..MasterOptions::default() })
-}
-
-fn output(dir: &Path) -> String {
-    format!("[[output]]\ndir = '{}'\n", dir.display())
-}
-
-/// What a consumer of an output finds.
-fn copy(dir: &Path) -> Option<Identity> {
-    // One look at the link, so that all files are of one bundle.
-    let link = std::fs::read_link(dir).ok()?;
-    let dir = dir.with_file_name(link);
-    let read = |name: &str| std::fs::read_to_string(dir.join(name)).ok();
-    Some(Identity {
-        key: read("tls.key")?,
-        certificate: read("tls.crt")?,
-        anchors: read("ca.crt")?,
-        token: read("agent.jwt")?,
-    })
-}
-
-#[test]
-fn an_output_appears_whole_and_follows_each_renewal() {
-    let master = brisk();
-    let (agent, _) = host(&master, |agent| output(&agent.path().join("nginx")));
-    let dir = agent.path().join("nginx");
-    let _daemon = agent.daemon();
-    eventually("the first copy", SOON, || copy(&dir).is_some());
-    let mode = |name: &str| dir.join(name).metadata().expect("there").permissions().mode() & 0o7777;
-    assert_eq!(
-        (mode("tls.key"), mode("tls.crt"), mode("ca.crt"), mode("agent.jwt")),
-        (0o600, 0o640, 0o640, 0o640)
-    );
-    let mut keys = Vec::new();
-    eventually("two more", SOON * 2, || {
-        // A copy that is swept while it is read is looked at again.
-        if let Some(found) = copy(&dir).filter(|found| !keys.contains(&found.key)) {
-            found.assert_whole();
-            keys.push(found.key);
-        }
-        keys.len() == 3
-    });
-    eventually("the latest", SOON, || copy(&dir) == agent.identity());
-}
 
 #[test]
 fn sighup_takes_a_new_configuration_and_keeps_the_old_one_when_it_is_broken() {
@@ -159,78 +103,6 @@ fn the_master_tells_systemd_too() {
     master.process().signal("TERM");
     assert_eq!(master.process().ended(SOON), Some(0));
     assert_eq!(manager.count("STOPPING=1"), 1);
-}
-
-/// A hook that writes down what it was told, and fails while there is a file `fail-NAME`.
-fn hook(agent: &Agent, name: &str, more: &str) -> String {
-    let (log, fail) = (agent.path().join("hooks"), agent.path().join(format!("fail-{name}")));
-    let (log, fail) = (log.display(), fail.display());
-    format!(
-        "[[hook]]\nname = '{name}'\nrun = ['/bin/sh', '-c', '''\
-         echo {name} $GATEPASS_GENERATION $GATEPASS_REASON $GATEPASS_DIR $(head -c 10 $GATEPASS_DIR/tls.crt) >> {log}
-         test ! -e {fail}''']\n{more}\n"
-    )
-}
-
-fn hooks(agent: &Agent) -> Vec<String> {
-    let told = std::fs::read_to_string(agent.path().join("hooks")).unwrap_or_default();
-    told.lines().map(str::to_owned).collect()
-}
-
-fn touch(path: &Path) {
-    std::fs::File::create(path).expect("a file").write_all(b"").expect("nothing is always written");
-}
-
-#[test]
-fn hooks_run_in_order_and_know_what_changed() {
-    let master = Master::start();
-    let (agent, _) = host(&master, |agent| {
-        let on_token = hook(agent, "third", "on = ['token']");
-        format!("{}{}{on_token}", hook(agent, "first", ""), hook(agent, "second", "required = true"))
-    });
-    touch(&agent.path().join("fail-first"));
-    agent.run(&["download"]).expect(0);
-    let dir = agent.state().join("current").display().to_string();
-    let want =
-        ["first", "second", "third"].map(|name| format!("{name} 1 certificate,token {dir} -----BEGIN"));
-    assert_eq!(hooks(&agent), want);
-    let status = agent.status();
-    let ok: Vec<_> = (0..3).map(|n| status["hooks"][n]["ok"].as_bool().expect("a result")).collect();
-    assert_eq!(ok, [false, true, true], "one that is not required fails alone");
-    agent.run(&["download"]).expect(0);
-    assert_eq!(hooks(&agent).len(), 3, "nothing changed, nothing runs");
-    let seen = master.ctl(&["agent", "show", "test-host", "--json"]).expect(0).json();
-    assert_eq!(seen["hooks"][0]["name"], "first", "the master hears of it: {seen}");
-}
-
-#[test]
-fn a_required_hook_that_fails_puts_the_identity_before_back() {
-    let master = Master::start();
-    let (agent, _) = host(&master, |agent| {
-        format!(
-            "{}{}{}",
-            output(&agent.path().join("nginx")),
-            hook(agent, "nginx", "required = true"),
-            hook(agent, "later", "")
-        )
-    });
-    agent.run(&["download"]).expect(0);
-    let (first, fail) = (agent.identity().expect("an identity"), agent.path().join("fail-nginx"));
-    touch(&fail);
-    let failed = agent.run(&["renew"]).expect(3);
-    assert!(failed.stdout.contains("the required hook `nginx` failed"), "{failed:?}");
-    assert_eq!(agent.identity().as_ref(), Some(&first));
-    assert_eq!(copy(&agent.path().join("nginx")).as_ref(), Some(&first), "the output goes back with it");
-    let told = hooks(&agent);
-    assert_eq!(told.len(), 3, "what stands behind it does not run: {told:?}");
-    assert_eq!(agent.run(&["status"]).code, Some(3), "it works, and something is wrong");
-    std::fs::remove_file(fail).expect("it is there");
-    agent.run(&["renew"]).expect(0);
-    let second = agent.identity().expect("an identity");
-    assert_ne!(first.key, second.key);
-    second.assert_whole();
-    assert_eq!(copy(&agent.path().join("nginx")), Some(second));
-    agent.run(&["status"]).expect(0);
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl<M: Master> Daemon<M> {
             time.observe(measured.skew);
         }
         let not_before = time.clock().boot();
-        Self {
+        let mut daemon = Self {
             settings,
             store,
             master,
@@ -127,7 +127,9 @@ impl<M: Master> Daemon<M> {
             renew_now: false,
             clock_told: None,
             word: Word::default(),
-        }
+        };
+        daemon.schedule();
+        daemon
     }
 
     /// What is held, however old.
@@ -171,6 +173,13 @@ impl<M: Master> Daemon<M> {
     /// One step: whatever is due now, as a whole. Returns how long to nap.
     pub async fn step(&mut self) -> Duration {
         self.notice_clock_step();
+        if self.has_due_hooks() {
+            // The master hears of it soon, not with the next report as planned.
+            self.state.report_at = None;
+            if let Err(error) = self.run_due_hooks().await {
+                self.stumble(&error);
+            }
+        }
         if self.wait().is_zero() && self.errand().is_some() {
             let done = self.visit().await;
             self.master.hang_up();
@@ -230,8 +239,9 @@ impl<M: Master> Daemon<M> {
     fn nap(&self) -> Duration {
         let until_due = self.due().map_or(Duration::ZERO, |due| due.since(self.time.now()));
         let watchdog = systemd::watchdog_interval().map_or(LONGEST_NAP, |interval| interval / 2);
+        let until_hook = self.next_hook().map_or(LONGEST_NAP, |due| due.since(self.time.now()));
         // Rounded up: a nap that ends a fraction too early would only be followed by another.
-        until_due.max(self.wait()).min(LONGEST_NAP).min(watchdog) + Duration::from_millis(1)
+        until_due.max(self.wait()).min(until_hook).min(LONGEST_NAP).min(watchdog) + Duration::from_millis(1)
     }
 
     /// Leaves word of how things are: on disk, for the node exporter, for systemd.

@@ -403,3 +403,60 @@ async fn a_master_that_has_forgotten_the_host_is_enrolled_with_again_when_the_id
     let enrolled = world.fake.seen().generations.len();
     assert!((3..=4).contains(&enrolled), "once a day: {enrolled}");
 }
+
+/// When a hook that waits for its window was run, as far into the day, and how long before the end of what was in use.
+#[tokio::test]
+async fn a_hook_waits_for_its_window_unless_the_end_comes_first() {
+    let hook = "name = 'restart'\nrun = ['/bin/true']\nwindow = '02:00-04:00'";
+    let world = World::new(Manner::Well);
+    let (mut runs, mut waited) = (Vec::new(), None);
+    let look = |daemon: &Daemon<&Fake>| {
+        let pending = daemon.status().pending;
+        assert!(pending.len() <= 1, "{pending:?}");
+        match (waited.take(), pending.first()) {
+            (_, Some(pending)) => waited = Some(pending.clone()),
+            (Some(pending), None) => runs.push((world.clock.wall(), pending)),
+            (None, None) => {}
+        }
+    };
+    world.live(world.daemon(&[hook]), 20 * DAY, look).await;
+    let in_window = |at: UnixTime| (2..4).contains(&(at.seconds().rem_euclid(86_400) / 3600));
+    for (at, pending) in &runs {
+        let end = pending.in_use_until.expect("the first is told at once");
+        assert!(*at < end && *at >= pending.since, "{at} {pending:?}");
+        let reserve = end.since(pending.since) / 10;
+        assert!(in_window(*at) || end.since(*at) <= reserve, "neither its time nor urgent: {at} {pending:?}");
+    }
+    let opened = runs.iter().filter(|(at, _)| in_window(*at)).count();
+    assert!(opened >= 3 && runs.len() - opened >= 3, "both happen: {opened} of {}", runs.len());
+}
+
+/// One that fails and is required, long after the bundle was published, is a failed step all the same.
+#[tokio::test]
+async fn a_required_hook_that_waited_puts_the_identity_before_back() {
+    let world = World::new(Manner::Well);
+    let file = world.dir.path().join("fail");
+    let hook = format!(
+        "name = 'picky'\nrun = ['/bin/sh', '-c', 'test ! -e {}']\nrequired = true\ndebounce = '10min'",
+        file.display()
+    );
+    let mut daemon = world.daemon(&[&hook]);
+    daemon.step().await;
+    let first = daemon.held().expect("enrolled").generation();
+    assert!(daemon.status().pending.is_empty(), "the first is told at once");
+    world.clock.advance(2 * FLOOR);
+    daemon.renew_now();
+    daemon.step().await;
+    assert_eq!((daemon.held().expect("held").generation(), daemon.status().pending.len()), (first + 1, 1));
+    write_atomically(&file, b"", 0o600).expect("written");
+    // A restart in between forgets nothing.
+    drop(daemon);
+    let mut daemon = world.daemon(&[&hook]);
+    world.clock.advance(10 * FLOOR);
+    daemon.step().await;
+    assert_eq!(daemon.held().expect("held").generation(), first, "it is back");
+    assert!(daemon.status().pending.is_empty());
+    assert!(daemon.trouble().expect("trouble").message.contains("`picky` failed"));
+    let result = daemon.status().hooks.pop().expect("a result");
+    assert_eq!((result.name.as_str(), result.ok), ("picky", false));
+}
