@@ -17,6 +17,8 @@ die() {
 there() {
     case $1 in
         iproute2) command -v ip >/dev/null ;;
+        binutils) command -v strip >/dev/null ;;
+        debhelper) command -v dh >/dev/null ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
         procps) command -v pgrep >/dev/null ;;

@@ -53,6 +53,12 @@ pub enum Command {
     Renew,
     /// Look for everything that could go wrong, changing nothing
     Check,
+    /// Say whether this program can read the configuration and the state that are there; changes nothing
+    #[command(
+        after_help = "Packages ask this before they restart the service: 0 it can, 4 it cannot, and why.\n\
+        With --json: `reads` is the newest format of the state that this program reads, `format` the one found."
+    )]
+    Preflight,
     /// Look at the configuration
     Config {
         /// What to do with it.

@@ -1,7 +1,7 @@
 //! The agent: gives a host its identity and keeps it alive.
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
-//! `install`, `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
+//! `install`, `preflight`, `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
 //! `systemd` · `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
 
 pub mod bundle;
@@ -25,6 +25,7 @@ pub mod master;
 pub mod net;
 pub mod outputs;
 pub mod policy;
+pub mod preflight;
 mod random;
 pub mod state;
 pub mod status;

@@ -8,6 +8,7 @@ use gatepass::cli::Cli;
 use gatepass::commands::{self, Exit};
 use gatepass::config::BadConfig;
 use gatepass::credential::NoApiKey;
+use gatepass::store::StoreError;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -38,7 +39,7 @@ fn complain(error: &anyhow::Error) {
 fn exit_of(error: &anyhow::Error) -> Exit {
     if error.is::<BadConfig>() {
         Exit::Usage
-    } else if error.is::<NoApiKey>() {
+    } else if error.is::<NoApiKey>() || matches!(error.downcast_ref(), Some(StoreError::TooNew { .. })) {
         Exit::Human
     } else {
         Exit::Failed

@@ -1,6 +1,7 @@
 //! What each command does: reads the configuration, hands every module its piece, says how it went.
 
 mod check;
+mod preflight;
 mod wiring;
 mod work;
 
@@ -53,6 +54,7 @@ pub async fn carry_out(cli: Cli) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Command::Config { action } => show_config(&Config::load(file)?, action, json),
+        Command::Preflight => preflight::look(file, json),
         Command::Status => status(&Config::load(file)?, json),
         Command::Download { dir, overrides } => {
             work::download(Wiring::new(file, overrides, dir)?, json).await
@@ -111,7 +113,8 @@ pub fn last_words(error: &anyhow::Error) -> (String, Option<String>) {
             "put an API key into a file and name it with --apikey-file, or give the unit a credential `apikey`".to_owned()
         });
         let locked = || matches!(cause.downcast_ref(), Some(StoreError::Locked { .. })).then(|| "`gatepass renew` asks the running one".to_owned());
-        no_key.or_else(locked)
+        let newer = || matches!(cause.downcast_ref(), Some(StoreError::TooNew { .. })).then(|| "install the version that wrote it, or a newer one".to_owned());
+        no_key.or_else(locked).or_else(newer)
     });
     (whole(error.as_ref()), hint)
 }

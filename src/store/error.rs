@@ -39,6 +39,14 @@ pub enum StoreError {
         /// Its permissions.
         mode: u32,
     },
+    /// A newer program has changed what is there.
+    #[error("the state in {} has format {found}, this program reads up to {}", root.display(), super::FORMAT)]
+    TooNew {
+        /// The state directory.
+        root: PathBuf,
+        /// Its form.
+        found: u32,
+    },
     /// A file or link that this program did not write like that.
     #[error("{} is not what gatepass wrote there: {reason}", path.display())]
     Damaged {

@@ -8,9 +8,11 @@
 //! current               -> generations/000007
 //! pending.key           made for a request whose answer is not stored yet
 //! state.json  lock      what the daemon knows beyond the bundle; one writer at a time
+//! format                the number of this layout
 //! ```
 
 mod error;
+mod format;
 mod generations;
 mod lock;
 
@@ -24,6 +26,7 @@ use zeroize::Zeroizing;
 
 pub use crate::durable::{Generation, write_atomically};
 pub use error::StoreError;
+pub use format::FORMAT;
 pub use lock::Lock;
 
 use crate::durable::{absent, beside, make_private_dir, write_durably};
@@ -37,11 +40,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Looks at the directory; one that is missing holds nothing and is made by the first write.
+    /// Looks at the directory; one that is missing holds nothing and is made by the first write. One that a newer program
+    /// has changed is refused.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into() };
         if let Some(found) = absent(fs::metadata(&store.root)).at("read", &store.root)? {
             unless_private(&store.root, found.permissions().mode())?;
+            store.known_format()?;
         }
         Ok(store)
     }
@@ -61,7 +66,9 @@ impl Store {
     /// Makes this process the only writer for as long as the lock lives.
     pub fn lock(&self) -> Result<Lock, StoreError> {
         self.make_root()?;
-        Lock::take(&self.root)
+        let lock = Lock::take(&self.root)?;
+        self.mark_format()?;
+        Ok(lock)
     }
 
     /// Keeps a key pair (PKCS#8 PEM) before it is used, so that a lost answer can be asked for again with it.

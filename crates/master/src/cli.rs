@@ -34,6 +34,20 @@ pub enum Command {
     Serve(ServeArguments),
     /// Set up a master in a directory if need be, and serve from there: for trying out
     Dev(DevArguments),
+    /// Say whether this program can read the configuration, the key and the database that are there; changes nothing
+    #[command(
+        after_help = "Packages ask this before they restart the service: 0 it can, 3 the database cannot be reached now, 4 it \
+        cannot, and why.\nWith --json: `knows` is the newest schema of the database that this program knows, `schema` the one \
+        found."
+    )]
+    Preflight {
+        /// Where the master lives.
+        #[command(flatten)]
+        place: Place,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the `OpenAPI` document of the REST interface
     Openapi,
     /// Put a copy of the master aside while it serves: database, root CA, configuration

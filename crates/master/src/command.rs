@@ -30,6 +30,7 @@ use crate::init::{self, InitError, file};
 use crate::migrate::MigrateError;
 use crate::notify::{NotifyError, TemplateError};
 use crate::output::{answer, talk};
+use crate::preflight::{Preflight, Verdict};
 use crate::serve::{self, ServeError};
 use crate::store::{CopyError, StoreError};
 use crate::tasks;
@@ -76,6 +77,12 @@ pub enum CommandError {
     /// The database has not moved.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The database cannot be reached.
+    #[error("whether this program can go on is not known now")]
+    NotNow,
+    /// A newer schema, a configuration that is not accepted.
+    #[error("this program cannot go on with what is there")]
+    NotReadable,
     /// Nobody reads the answer, or a signal cannot be waited for.
     #[error("the system refused")]
     Io(#[from] io::Error),
@@ -143,6 +150,8 @@ impl CommandError {
             | Self::Serve(_)
             | Self::Store(_)
             | Self::NoAdministrator
+            | Self::NotNow
+            | Self::NotReadable
             | Self::Backup(_)
             | Self::Migrate(_)
             | Self::Io(_) => None,
@@ -153,8 +162,10 @@ impl CommandError {
     #[must_use]
     pub const fn exit(&self) -> u8 {
         match self {
+            Self::NotNow => 3,
             Self::Config(_)
             | Self::Template(_)
+            | Self::NotReadable
             | Self::Init(InitError::Exists(_) | InitError::Founded)
             | Self::Serve(ServeError::NoMaster(_) | ServeError::Notify(_)) => 4,
             Self::Migrate(error) if !matches!(error, MigrateError::Copy(_)) => 4,
@@ -180,6 +191,7 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
         Command::Init(arguments) => init(arguments),
         Command::Serve(arguments) => serve(arguments),
         Command::Dev(arguments) => dev(&arguments),
+        Command::Preflight { place, json } => look_ahead(&place.dir, json),
         Command::Openapi => Ok(answer(http::document().to_pretty_json().expect("a document is plain JSON"))?),
         Command::Backup(arguments) => moves::back_up(&arguments),
         Command::Restore(arguments) => moves::restore(arguments),
@@ -204,6 +216,21 @@ pub fn run(arguments: Arguments) -> Result<(), CommandError> {
             clap_complete::generate(shell, &mut Arguments::command(), "gatepass-master", &mut io::stdout());
             Ok(())
         }
+    }
+}
+
+/// For whoever is about to put this program in another's place.
+fn look_ahead(dir: &Path, json: bool) -> Result<(), CommandError> {
+    let preflight = Preflight::of(dir);
+    if json {
+        answer(serde_json::to_string_pretty(&preflight).expect("it is plain data"))?;
+    } else {
+        answer(&preflight)?;
+    }
+    match preflight.verdict() {
+        Verdict::Clear => Ok(()),
+        Verdict::Later => Err(CommandError::NotNow),
+        Verdict::Human => Err(CommandError::NotReadable),
     }
 }
 

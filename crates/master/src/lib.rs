@@ -2,7 +2,7 @@
 //!
 //! Floors, upper ones use lower ones only: [`domain`] decides and is pure; [`clock`], [`random`], [`sealed`], [`ca`],
 //! [`notify`] and [`store`] touch the world and never each other's inside; [`admission`], [`metrics`] and [`http`] answer requests;
-//! [`server`] and [`tasks`] run; [`config`], [`cli`], [`init`] and [`serve`] are where a process begins.
+//! [`server`] and [`tasks`] run; [`config`], [`cli`], [`init`], [`preflight`] and [`serve`] are where a process begins.
 
 pub mod admission;
 pub mod backup;
@@ -21,6 +21,7 @@ pub mod migrate;
 pub mod notify;
 mod output;
 pub mod password;
+pub mod preflight;
 pub mod random;
 pub mod sealed;
 pub mod serve;

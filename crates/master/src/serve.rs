@@ -173,7 +173,7 @@ impl Bound {
 }
 
 /// From the systemd credential if there is one, else from the file beside the database.
-fn key_encryption_key(dir: &Path) -> Result<KeyEncryptionKey, SealError> {
+pub(crate) fn key_encryption_key(dir: &Path) -> Result<KeyEncryptionKey, SealError> {
     let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|at| PathBuf::from(at).join(file::KEY));
     let path = credential.filter(|path| path.exists()).unwrap_or_else(|| dir.join(file::KEY));
     KeyEncryptionKey::from_file(&path)

@@ -18,6 +18,18 @@ pub enum Database {
 }
 
 impl Database {
+    /// The number of the schema it has, changing nothing; 0 before it was set up.
+    pub fn schema(&self) -> Result<u32, StoreError> {
+        match self {
+            Self::File(path) => sqlite::schema(path),
+            Self::Server(url) => {
+                let readers = postgres::Readers::new(url.clone());
+                let asking = std::thread::spawn(move || readers.with(postgres::schema));
+                asking.join().unwrap_or(Err(StoreError::Closed))
+            }
+        }
+    }
+
     pub(super) fn open(&self) -> Result<(Writing, Readers), StoreError> {
         match self {
             Self::File(path) => {

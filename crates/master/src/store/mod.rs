@@ -93,6 +93,12 @@ impl From<SqlError> for StoreError {
     }
 }
 
+/// The newest schema this program knows.
+#[must_use]
+pub fn known_schema() -> u32 {
+    migrations::known()
+}
+
 /// The database. A clone is another handle to the same one.
 #[derive(Clone)]
 pub struct Store {

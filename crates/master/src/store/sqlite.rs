@@ -88,6 +88,12 @@ fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     Ok(tx.commit()?)
 }
 
+pub(super) fn schema(path: &Path) -> Result<u32, StoreError> {
+    let conn = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    conn.busy_timeout(PATIENCE)?;
+    Ok(conn.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
 /// Connections that cannot write.
 pub(super) struct Readers([Mutex<Connection>; READERS]);
 

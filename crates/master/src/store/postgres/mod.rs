@@ -20,7 +20,7 @@ mod writer;
 pub(super) use readers::Readers;
 pub(crate) use session::Session;
 pub use url::{BadUrl, PostgresUrl};
-pub(super) use writer::Writing;
+pub(super) use writer::{Writing, schema};
 
 /// "gatepass" in ASCII: advisory locks are numbers, and others may use some in the same database.
 const LEDGER: i64 = 0x6761_7465_7061_7373;

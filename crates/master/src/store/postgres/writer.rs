@@ -65,9 +65,21 @@ fn migrate(session: &Session) -> std::result::Result<(), StoreError> {
 /// What is there is looked at first: who may only write rows can still serve a database that somebody else has made.
 fn version(session: &Session) -> Result<u32> {
     let conn = Conn::Postgres(session);
-    if !conn.exists("SELECT 1 WHERE to_regclass('schema_version') IS NOT NULL", &[])? {
+    if !is_known(conn)? {
         session.batch("CREATE TABLE schema_version (version BIGINT NOT NULL)")?;
+    }
+    schema(conn)
+}
+
+/// The number of the schema that is there; 0 before there is one.
+pub(in crate::store) fn schema(conn: Conn<'_>) -> Result<u32> {
+    if !is_known(conn)? {
+        return Ok(0);
     }
     let found = conn.one("SELECT version FROM schema_version", &[], |row| row.number(0))?;
     Ok(found.unwrap_or(0))
+}
+
+fn is_known(conn: Conn<'_>) -> Result<bool> {
+    conn.exists("SELECT 1 WHERE to_regclass('schema_version') IS NOT NULL", &[])
 }
