@@ -25,6 +25,7 @@ there() {
         python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
         python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null ;;
         python3-jwt) /usr/bin/python3 -c 'import jwt' 2>/dev/null ;;
+        rpm) command -v rpmbuild >/dev/null ;;
         systemd) command -v systemd-analyze >/dev/null ;;
         util-linux) command -v unshare >/dev/null ;;
         *) command -v "$1" >/dev/null ;;

@@ -38,13 +38,18 @@ impl Preflight {
     /// Of the configuration in that file, which names that state directory or cannot be used.
     #[must_use]
     pub fn of(configuration: PathBuf, state: Result<PathBuf, String>) -> Self {
-        let empty =
-            Self { configuration, state: None, reads: FORMAT, format: None, generation: None, problems: Vec::new() };
+        let empty = Self {
+            configuration,
+            state: None,
+            reads: FORMAT,
+            format: None,
+            generation: None,
+            problems: Vec::new(),
+        };
         match state {
             Ok(dir) => empty.with_state(dir),
-            Err(message) => {
-                empty.because(message, "correct the file; `gatepass config validate` says whether it is accepted")
-            }
+            Err(message) => empty
+                .because(message, "correct the file; `gatepass config validate` says whether it is accepted"),
         }
     }
 
@@ -64,9 +69,10 @@ impl Preflight {
                     "install the version that wrote it, or a newer one",
                 )
             }
-            Err(error) => {
-                self.because(whole(&error), "mend that, or let the version that wrote it go on; nothing was changed")
-            }
+            Err(error) => self.because(
+                whole(&error),
+                "mend that, or let the version that wrote it go on; nothing was changed",
+            ),
         };
         Self { state: Some(dir), ..this }
     }
@@ -101,7 +107,8 @@ impl fmt::Display for Preflight {
             writeln!(f, "problem        {}\n               {}", problem.message, problem.hint)?;
         }
         if let (Some(dir), true) = (&self.state, self.is_clear()) {
-            let held = self.generation.map_or("no identity yet".to_owned(), |number| format!("generation {number}"));
+            let held =
+                self.generation.map_or("no identity yet".to_owned(), |number| format!("generation {number}"));
             writeln!(f, "configuration  {}: accepted", self.configuration.display())?;
             writeln!(f, "state          {}: {held}, can be read", dir.display())?;
         }

@@ -47,7 +47,8 @@ impl Preflight {
     /// Of the master in that directory.
     #[must_use]
     pub fn of(dir: &Path) -> Self {
-        let mut found = Self { dir: dir.to_owned(), knows: known_schema(), schema: None, problems: Vec::new() };
+        let mut found =
+            Self { dir: dir.to_owned(), knows: known_schema(), schema: None, problems: Vec::new() };
         match Config::from_file(&dir.join(file::CONFIG)) {
             Ok(config) => found.look_at(dir, &config),
             Err(error) => found.because(
