@@ -419,7 +419,7 @@ async fn a_hook_waits_for_its_window_unless_the_end_comes_first() {
             (None, None) => {}
         }
     };
-    world.live(world.daemon(&[hook]), 20 * DAY, look).await;
+    world.live(world.daemon(&[hook]), 12 * DAY, look).await;
     let in_window = |at: UnixTime| (2..4).contains(&(at.seconds().rem_euclid(86_400) / 3600));
     for (at, pending) in &runs {
         let end = pending.in_use_until.expect("the first is told at once");
@@ -428,7 +428,7 @@ async fn a_hook_waits_for_its_window_unless_the_end_comes_first() {
         assert!(in_window(*at) || end.since(*at) <= reserve, "neither its time nor urgent: {at} {pending:?}");
     }
     let opened = runs.iter().filter(|(at, _)| in_window(*at)).count();
-    assert!(opened >= 3 && runs.len() - opened >= 3, "both happen: {opened} of {}", runs.len());
+    assert!(opened >= 2 && runs.len() - opened >= 2, "both happen: {opened} of {}", runs.len());
 }
 
 /// One that fails and is required, long after the bundle was published, is a failed step all the same.
@@ -440,23 +440,25 @@ async fn a_required_hook_that_waited_puts_the_identity_before_back() {
         "name = 'picky'\nrun = ['/bin/sh', '-c', 'test ! -e {}']\nrequired = true\ndebounce = '10min'",
         file.display()
     );
-    let mut daemon = world.daemon(&[&hook]);
+    let behind = "name = 'behind'\nrun = ['/bin/true']\ndebounce = '1h'";
+    let mut daemon = world.daemon(&[&hook, behind]);
     daemon.step().await;
     let first = daemon.held().expect("enrolled").generation();
     assert!(daemon.status().pending.is_empty(), "the first is told at once");
     world.clock.advance(2 * FLOOR);
     daemon.renew_now();
     daemon.step().await;
-    assert_eq!((daemon.held().expect("held").generation(), daemon.status().pending.len()), (first + 1, 1));
+    assert_eq!((daemon.held().expect("held").generation(), daemon.status().pending.len()), (first + 1, 2));
     write_atomically(&file, b"", 0o600).expect("written");
     // A restart in between forgets nothing.
     drop(daemon);
-    let mut daemon = world.daemon(&[&hook]);
+    let mut daemon = world.daemon(&[&hook, behind]);
     world.clock.advance(10 * FLOOR);
     daemon.step().await;
     assert_eq!(daemon.held().expect("held").generation(), first, "it is back");
-    assert!(daemon.status().pending.is_empty());
+    assert!(daemon.status().pending.is_empty(), "what stands behind it has nothing to be told of");
     assert!(daemon.trouble().expect("trouble").message.contains("`picky` failed"));
-    let result = daemon.status().hooks.pop().expect("a result");
-    assert_eq!((result.name.as_str(), result.ok), ("picky", false));
+    let hooks = daemon.status().hooks;
+    let results: Vec<_> = hooks.iter().map(|result| (result.name.as_str(), result.ok)).collect();
+    assert_eq!(results, [("picky", false), ("behind", true)]);
 }
