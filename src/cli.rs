@@ -8,6 +8,7 @@ use gatepass_contract::address::MasterUrl;
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::pki::KeyKind;
+use gatepass_contract::span::Span;
 
 /// Gives this host its identity and keeps it alive: one API key in, a living certificate and JWT out.
 #[derive(Debug, Parser)]
@@ -59,6 +60,35 @@ pub enum Command {
         With --json: `reads` is the newest format of the state that this program reads, `format` the one found."
     )]
     Preflight,
+    /// Make this host a living agent: system user, configuration, service, identity
+    #[command(
+        after_help = "Does nothing where all is as it should be; resumes where it was stopped; leaves the host as it \
+        was where it fails.\n\nExample: gatepass install --master https://master:31116 --apikey-file key"
+    )]
+    Install {
+        /// How it is done.
+        #[command(flatten)]
+        args: InstallArgs,
+        /// How to reach and trust the master.
+        #[command(flatten)]
+        overrides: Overrides,
+    },
+    /// Take this host off the master and remove what `install` made, and nothing else
+    Uninstall(UninstallArgs),
+    /// Watch certificates that somebody else made until this host gets an identity of its own
+    #[command(
+        after_help = "The first renewal is due by the usual policy on their validity. Where masters and an API key are \
+        there, it is an enrolment whose files take the place of DIR; DIR is kept as DIR.before-gatepass."
+    )]
+    Adopt(AdoptArgs),
+    /// Forget who this host is, before its disk becomes an image: identity and keys go, the configuration stays
+    Seal {
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Tell the master that this host leaves, and forget the identity
+    Deregister,
     /// Look at the configuration
     Config {
         /// What to do with it.
@@ -102,4 +132,43 @@ pub struct Overrides {
     /// Which keys to make: ecdsa-p256, ed25519, rsa3072
     #[arg(long, value_name = "KIND")]
     pub key_kind: Option<KeyKind>,
+}
+
+/// How it is installed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct InstallArgs {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How long a master that is busy or away is waited for
+    #[arg(long, value_name = "SPAN", default_value = "30s")]
+    pub wait: Span,
+    /// Leave the enrolment to the service: it tries until it succeeds
+    #[arg(long, conflicts_with = "wait")]
+    pub enrol_later: bool,
+}
+
+/// How much is removed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct UninstallArgs {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Keep identity, API key and configuration, and stay known to the master
+    #[arg(long)]
+    pub keep_credentials: bool,
+    /// Go on where the master cannot be told
+    #[arg(long, conflicts_with = "keep_credentials")]
+    pub force: bool,
+}
+
+/// What is adopted.
+#[derive(Debug, Clone, Args)]
+pub struct AdoptArgs {
+    /// The directory with `ca.crt`, `tls.crt` and `tls.key`, or that of the instance they belong to
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
 }

@@ -12,6 +12,7 @@ use gatepass_contract::pki::KeyKind;
 use gatepass_contract::span::Span;
 use serde::{Deserialize, Serialize};
 
+use crate::adopted;
 use crate::gateway;
 use crate::hooks::{self, Hook};
 use crate::logging;
@@ -60,6 +61,9 @@ pub struct Config {
     pub log: Log,
     /// `[gateway]`
     pub gateway: gateway::Settings,
+    /// `[adopted]`
+    #[serde(skip_serializing_if = "adopted::Settings::is_nothing")]
+    pub adopted: adopted::Settings,
     /// `[[output]]`
     pub output: Vec<Output>,
     /// `[[hook]]`
@@ -87,6 +91,7 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             gateway: gateway::Settings::default(),
+            adopted: adopted::Settings::default(),
             output: Vec::new(),
             hook: Vec::new(),
         }

@@ -6,8 +6,9 @@ use gatepass_contract::time::UnixTime;
 use gatepass_contract::wire::agent::{ClockReport, EnrolRequest, Facts, Issued, RenewRequest};
 
 use crate::bundle::{Bundle, Meta, Parts, Unfit};
+use crate::clock::MasterTime;
 use crate::keys::KeyPair;
-use crate::master::{Caller, Master, MasterError};
+use crate::master::{Caller, Master, MasterError, Remedy};
 
 /// How this host shows who it is: on first contact, and ever after.
 #[derive(Debug, Clone, Copy)]
@@ -82,4 +83,23 @@ fn parts(key: &KeyPair, issued: Issued, lot: u8) -> Parts {
     let Issued { agent, generation, chain, anchors, token, jwks, renew_at, rekey_at } = issued;
     let meta = Meta { agent, generation, renew_at, rekey_at, lot, jwks };
     Parts { key: key.to_pem(), chain, anchors, token, meta }
+}
+
+/// What came of leaving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The master has let this host go.
+    Told,
+    /// The master did not know it any more, or had cut it off.
+    Unknown,
+}
+
+/// Ends the identity at the master.
+pub async fn leave(held: &Bundle, time: &MasterTime, master: &impl Master) -> Result<Left, MasterError> {
+    time.observe(master.probe().await?);
+    match master.deregister(&caller(held)).await {
+        Ok(()) => Ok(Left::Told),
+        Err(error) if error.remedy() == Remedy::EnrolAgain => Ok(Left::Unknown),
+        Err(error) => Err(error),
+    }
 }

@@ -1,9 +1,10 @@
 //! The agent: gives a host its identity and keeps it alive.
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
-//! `install`, `preflight`, `trouble` · `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
+//! `install`, `preflight`, `trouble` · `adopted`, `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
 //! `systemd` · `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
 
+pub mod adopted;
 pub mod bundle;
 pub mod check;
 pub mod cli;

@@ -5,10 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use gatepass::cli::Cli;
-use gatepass::commands::{self, Exit};
-use gatepass::config::BadConfig;
-use gatepass::credential::NoApiKey;
-use gatepass::store::StoreError;
+use gatepass::commands;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -24,7 +21,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             complain(&error);
-            exit_of(&error).into()
+            commands::exit_of(&error).into()
         }
     }
 }
@@ -34,14 +31,4 @@ fn complain(error: &anyhow::Error) {
     let (message, hint) = commands::last_words(error);
     let hint = hint.map(|hint| format!("gatepass: hint: {hint}\n")).unwrap_or_default();
     let _ = write!(std::io::stderr(), "gatepass: error: {message}\n{hint}");
-}
-
-fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<BadConfig>() {
-        Exit::Usage
-    } else if error.is::<NoApiKey>() || matches!(error.downcast_ref(), Some(StoreError::TooNew { .. })) {
-        Exit::Human
-    } else {
-        Exit::Failed
-    }
 }

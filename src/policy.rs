@@ -108,6 +108,13 @@ impl RenewalPolicy {
         validity.from() + validity.lifetime() / 10_000 * share
     }
 
+    /// What to do `now` while all there is are certificates that somebody else made: enrol when a renewal would be due.
+    #[must_use]
+    pub fn decide_adopted(self, now: UnixTime, validity: Validity, lot: u8) -> Decision {
+        let due = self.own_choice(validity, lot);
+        if now < due { Decision::Rest { until: due } } else { Decision::Enrol }
+    }
+
     /// What to do `now`. What has ended is renewed too: the key still proves who this host is, and the master says
     /// whether that is enough. So is what is not good yet: the master's clock was set back since it was issued.
     #[must_use]
@@ -213,6 +220,14 @@ mod tests {
         ] {
             assert_eq!(policy().decide(UnixTime(now), held.as_ref()), want, "at {now} with {held:?}");
         }
+    }
+
+    #[test]
+    fn certificates_of_somebody_else_are_replaced_when_a_renewal_of_them_is_due() {
+        let at = |now| policy().decide_adopted(UnixTime(now), validity(0, 100_000), 50);
+        assert_eq!(at(0), Decision::Rest { until: UnixTime(66_000) });
+        assert_eq!((at(65_999), at(66_000)), (at(0), Decision::Enrol));
+        assert_eq!(at(i64::MAX), Decision::Enrol, "ended long ago");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How things are: one summary, shown as text, as JSON, as metrics and in a line for the service manager.
 
 use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepass_contract::clock::ClockTolerance;
@@ -24,6 +25,9 @@ pub struct Status {
     pub now: UnixTime,
     /// What is held, however old.
     pub identity: Option<Identity>,
+    /// What is watched while nothing is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Watched>,
     /// How the clocks stand, once measured.
     pub clock: Option<ClockView>,
     /// When something is due next.
@@ -68,6 +72,25 @@ pub struct Identity {
     pub token_until: UnixTime,
 }
 
+/// Certificates that somebody else made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Watched {
+    /// Where they are.
+    pub dir: PathBuf,
+    /// When they end.
+    pub until: Option<UnixTime>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+impl Watched {
+    fn is_good(&self, now: UnixTime) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+}
+
 /// How the clocks stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +127,7 @@ impl Status {
             verdict,
             now,
             identity: held.map(Identity::of),
+            adopted: None,
             clock,
             due: state.due,
             failures: state.failures,
@@ -111,6 +135,18 @@ impl Status {
             hooks: state.hooks.clone(),
             pending: state.pending.clone(),
         }
+    }
+
+    /// The same host while it lives by certificates that somebody else made: they count as long as nothing of its own
+    /// is held.
+    #[must_use]
+    pub fn watching(mut self, watched: Option<Watched>) -> Self {
+        self.adopted = watched.filter(|_| self.identity.is_none());
+        let good = self.adopted.as_ref().is_some_and(|watched| watched.is_good(self.now));
+        if good && self.verdict == Verdict::NoIdentity {
+            self.verdict = if self.trouble.is_some() { Verdict::Retrying } else { Verdict::Good };
+        }
+        self
     }
 
     /// One line, for the service manager.
@@ -122,7 +158,16 @@ impl Status {
                 let left = Span::from(identity.certificate_until.since(self.now));
                 format!("agent {}, generation {}, good for {left}", identity.agent, identity.generation)
             }
-            (None, None) => "no identity yet".to_owned(),
+            (None, None) => match &self.adopted {
+                Some(Watched { until: Some(until), .. }) => {
+                    format!(
+                        "watching certificates of somebody else, good for {}",
+                        Span::from(until.since(self.now))
+                    )
+                }
+                Some(Watched { problem, .. }) => problem.clone().unwrap_or_default(),
+                None => "no identity yet".to_owned(),
+            },
         }
     }
 
@@ -154,6 +199,11 @@ impl Status {
             identity.map(|i| seconds(i.token_until.0)),
         );
         gauge(
+            "adopted_certificate_expiry_seconds",
+            "When the certificate that somebody else made ends, seconds since 1970.",
+            self.adopted.as_ref().and_then(|adopted| adopted.until).map(|until| seconds(until.0)),
+        );
+        gauge(
             "clock_ahead_seconds",
             "The master's clock minus this host's.",
             clock.map(|c| seconds(c.skew.ahead)),
@@ -169,6 +219,7 @@ impl Status {
     fn is_good(&self) -> bool {
         let good = |i: &Identity| self.now < i.certificate_until && self.now < i.token_until;
         self.identity.as_ref().is_some_and(good)
+            || self.adopted.as_ref().is_some_and(|watched| watched.is_good(self.now))
     }
 }
 
@@ -199,6 +250,13 @@ impl fmt::Display for Status {
                 writeln!(f, "token        {}", Ends { at: identity.token_until, now: self.now })?;
             }
             None => writeln!(f, "agent        none: not enrolled yet")?,
+        }
+        if let Some(Watched { dir, until, problem }) = &self.adopted {
+            writeln!(f, "adopted      {}", dir.display())?;
+            match (until, problem) {
+                (Some(until), _) => writeln!(f, "certificate  {}", Ends { at: *until, now: self.now })?,
+                (None, problem) => writeln!(f, "certificate  {}", problem.as_deref().unwrap_or_default())?,
+            }
         }
         match &self.clock {
             Some(clock) => writeln!(f, "clock        {}: this host is {}", clock.standing, clock.skew)?,

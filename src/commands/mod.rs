@@ -1,9 +1,12 @@
 //! What each command does: reads the configuration, hands every module its piece, says how it went.
 
 mod check;
+mod install;
 mod preflight;
 mod wiring;
 mod work;
+
+pub use install::Refused;
 
 use std::fmt;
 use std::io::Write as _;
@@ -13,9 +16,10 @@ use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
 use serde::Serialize;
 
+use crate::adopted;
 use crate::bundle::Bundle;
 use crate::cli::{Cli, Command, ConfigAction, Overrides};
-use crate::config::Config;
+use crate::config::{BadConfig, Config};
 use crate::credential::NoApiKey;
 use crate::state::State;
 use crate::status::{Status, Verdict};
@@ -61,6 +65,15 @@ pub async fn carry_out(cli: Cli) -> Result<Exit> {
         }
         Command::Run { overrides } => work::run(Wiring::new(file, overrides, None)?).await,
         Command::Renew => work::renew(Wiring::new(file, Overrides::default(), None)?, json).await,
+        Command::Install { args, overrides } => install::install(file, args, &overrides, json).await,
+        Command::Uninstall(args) => install::uninstall(file, args, json).await,
+        Command::Adopt(args) => install::adopt(file, args, json).await,
+        Command::Seal { dry_run } => {
+            install::seal(&Wiring::new(file, Overrides::default(), None)?, dry_run, json)
+        }
+        Command::Deregister => {
+            install::deregister(Wiring::new(file, Overrides::default(), None)?, json).await
+        }
         Command::Check => check::check(Wiring::new(file, Overrides::default(), None)?, json).await,
     }
 }
@@ -68,12 +81,13 @@ pub async fn carry_out(cli: Cli) -> Result<Exit> {
 fn status(config: &Config, json: bool) -> Result<Exit> {
     let store = Store::open(&config.state_dir)?;
     let held = store.current()?.and_then(|(_, parts)| Bundle::recall(parts).ok());
+    let adopted = config.adopted.dir.as_deref().map(adopted::watched);
     let state: State = store.load_state()?.unwrap_or_default();
     let time = master_time();
     if let Some(measured) = state.clock {
         time.observe(measured.skew);
     }
-    let status = Status::of(held.as_ref(), &state, tolerance(config), time.now());
+    let status = Status::of(held.as_ref(), &state, tolerance(config), time.now()).watching(adopted);
     answer(&status, json)?;
     Ok(exit(&status))
 }
@@ -105,16 +119,33 @@ fn print(text: &str) -> Result<()> {
     std::io::stdout().lock().write_all(text.as_bytes()).context("standard output cannot be written")
 }
 
+/// How a program ends that failed like that.
+#[must_use]
+pub fn exit_of(error: &anyhow::Error) -> Exit {
+    if let Some((exit, _)) = install::verdict(error) {
+        exit
+    } else if error.is::<BadConfig>() {
+        Exit::Usage
+    } else if error.is::<NoApiKey>() || matches!(error.downcast_ref(), Some(StoreError::TooNew { .. })) {
+        Exit::Human
+    } else {
+        Exit::Failed
+    }
+}
+
 /// An error with its causes, and what to try: for the last words of the program.
 #[must_use]
 pub fn last_words(error: &anyhow::Error) -> (String, Option<String>) {
-    let hint = error.chain().find_map(|cause| {
+    let installing = install::verdict(error).and_then(|(_, hint)| hint);
+    let known = || {
+        error.chain().find_map(|cause| {
         let no_key = cause.downcast_ref::<NoApiKey>().map(|_| {
             "put an API key into a file and name it with --apikey-file, or give the unit a credential `apikey`".to_owned()
         });
         let locked = || matches!(cause.downcast_ref(), Some(StoreError::Locked { .. })).then(|| "`gatepass renew` asks the running one".to_owned());
         let newer = || matches!(cause.downcast_ref(), Some(StoreError::TooNew { .. })).then(|| "install the version that wrote it, or a newer one".to_owned());
         no_key.or_else(locked).or_else(newer)
-    });
-    (whole(error.as_ref()), hint)
+    })
+    };
+    (whole(error.as_ref()), installing.or_else(known))
 }

@@ -66,7 +66,7 @@ impl Wiring {
         let trust = match (&config.ca_file, config.ca_fingerprint) {
             (Some(file), _) => Trust::Pinned(anchors(file)?),
             (None, Some(fingerprint)) => Trust::Fingerprint(fingerprint),
-            (None, None) => trust_of_identity(store, self.api_key.as_ref())?,
+            (None, None) => self.trust(store)?,
         };
         Ok(Endpoint {
             masters: config.masters.clone(),
@@ -78,6 +78,17 @@ impl Wiring {
             connect_timeout: config.http.connect_timeout.duration(),
             timeout: config.http.timeout.duration(),
         })
+    }
+}
+
+impl Wiring {
+    /// Where certificates are watched that somebody else made, there may be no API key yet.
+    fn trust(&self, store: &Store) -> Result<Trust> {
+        let only_watches = self.config.adopted.dir.is_some() && self.api_key.is_none();
+        match trust_of_identity(store, self.api_key.as_ref()) {
+            Err(error) if only_watches && error.is::<NoApiKey>() => Ok(Trust::System),
+            trust => trust,
+        }
     }
 }
 
@@ -96,7 +107,7 @@ fn anchors(file: &Path) -> Result<Anchors> {
     Anchors::from_pem(&text).with_context(|| format!("{} holds no certificates", file.display()))
 }
 
-fn merged(mut config: Config, overrides: &Overrides, dir: Option<&Path>) -> Config {
+pub(super) fn merged(mut config: Config, overrides: &Overrides, dir: Option<&Path>) -> Config {
     let Overrides { masters, apikey_file: _, name, ca_file, ca_fingerprint, key_kind } = overrides.clone();
     if !masters.is_empty() {
         config.masters = masters;
@@ -132,6 +143,8 @@ pub(super) fn settings(config: &Config, api_key: Option<Source>) -> Result<Setti
         outputs: config.output.clone(),
         hooks: config.hook.clone(),
         metrics_file: config.metrics_file.clone(),
+        adopted: config.adopted.dir.clone(),
+        alone: config.adopted.dir.is_some() && config.masters.is_empty() && config.gateways.is_empty(),
     })
 }
 

@@ -20,6 +20,7 @@ use gatepass_contract::wire::agent::Facts;
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use crate::adopted::{self, Adopted};
 use crate::bundle::Bundle;
 use crate::clock::MasterTime;
 use crate::credential::Source;
@@ -75,10 +76,16 @@ pub struct Settings {
     pub hooks: Vec<Hook>,
     /// For the node exporter.
     pub metrics_file: Option<PathBuf>,
+    /// Certificates that somebody else made: good enough until a renewal of them is due.
+    pub adopted: Option<PathBuf>,
+    /// Whether there is anybody to call at all.
+    pub alone: bool,
 }
 
 /// Look at the clocks and tell the watchdog at least this often.
 const LONGEST_NAP: Duration = Duration::from_mins(15);
+/// Between two warnings of the same.
+const DAILY: Duration = Duration::from_hours(24);
 
 /// What one visit to the master is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +110,8 @@ pub struct Daemon<M> {
     renew_now: bool,
     /// What the log was last told of the clocks.
     clock_told: Option<ClockStanding>,
+    /// On the clock that only goes forward: when the end of what was adopted was warned of.
+    warned: Option<Duration>,
     word: Word,
 }
 
@@ -126,6 +135,7 @@ impl<M: Master> Daemon<M> {
             not_before,
             renew_now: false,
             clock_told: None,
+            warned: None,
             word: Word::default(),
         };
         daemon.schedule();
@@ -147,7 +157,8 @@ impl<M: Master> Daemon<M> {
     /// How things are.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::of(self.held(), &self.state, self.settings.tolerance, self.time.now())
+        let adopted = self.settings.adopted.as_deref().map(adopted::watched);
+        Status::of(self.held(), &self.state, self.settings.tolerance, self.time.now()).watching(adopted)
     }
 
     /// Makes the next step renew with a new key, due or not.
@@ -189,24 +200,61 @@ impl<M: Master> Daemon<M> {
                 Err(error) => self.stumble(&error),
             }
         }
+        self.warn_of_the_end();
         self.tell();
         self.nap()
     }
 
     /// What is due now, by the best knowledge of the master's time.
     fn errand(&self) -> Option<Errand> {
-        let held = self.held();
-        if self.renew_now && held.is_some() {
+        let holds = self.held().is_some();
+        if self.settings.alone {
+            return None;
+        }
+        if self.renew_now && holds {
             return Some(Errand::Renew(RenewalKey::Fresh));
         }
         let now = self.time.now();
-        match self.settings.policy.decide(now, held.map(Bundle::held).as_ref()) {
+        match self.decision(now) {
             Decision::Enrol => Some(Errand::Enrol),
             Decision::Renew(key) => Some(Errand::Renew(key)),
             Decision::Rest { .. } => {
-                self.state.report_at.is_none_or(|at| now >= at).then_some(Errand::Report)
+                (holds && self.state.report_at.is_none_or(|at| now >= at)).then_some(Errand::Report)
             }
         }
+    }
+
+    fn decision(&self, now: UnixTime) -> Decision {
+        let policy = self.settings.policy;
+        match (self.held(), self.adopted()) {
+            (None, Some(Adopted { validity, lot })) => policy.decide_adopted(now, validity, lot),
+            (held, _) => policy.decide(now, held.map(Bundle::held).as_ref()),
+        }
+    }
+
+    /// What somebody else made, while nothing else is held. Read anew each time: somebody may replace it.
+    fn adopted(&self) -> Option<Adopted> {
+        let dir = self.settings.adopted.as_deref().filter(|_| self.held.is_none())?;
+        adopted::look(dir).ok()
+    }
+
+    /// Once a day from when on its end is near.
+    fn warn_of_the_end(&mut self) {
+        let (boot, now) = (self.time.clock().boot(), self.time.now());
+        let Some(dir) = self.settings.adopted.as_deref().filter(|_| self.held.is_none()) else { return };
+        if self.warned.is_some_and(|warned| boot < warned + DAILY) {
+            return;
+        }
+        let file = dir.display();
+        match adopted::look(dir) {
+            Ok(adopted) if adopted.ends_soon(now) => {
+                let until = adopted.validity.until();
+                warn!(dir = %file, %until, left = %Span::from(until.since(now)), "adopted certificates end soon");
+            }
+            Ok(_) => return,
+            Err(error) => warn!(dir = %file, %error, "adopted certificates cannot be watched"),
+        }
+        self.warned = Some(boot);
     }
 
     fn notice_clock_step(&mut self) {
@@ -229,9 +277,14 @@ impl<M: Master> Daemon<M> {
 
     /// When something is due, by the master's clock; `None`: as soon as a call is allowed.
     fn due(&self) -> Option<UnixTime> {
-        let held = self.held().filter(|_| !self.renew_now)?.held();
-        match self.settings.policy.decide(self.time.now(), Some(&held)) {
-            Decision::Rest { until } => Some(until.min(self.state.report_at?)),
+        let now = self.time.now();
+        if self.settings.alone {
+            return Some(now + LONGEST_NAP);
+        }
+        match self.decision(now) {
+            Decision::Rest { .. } if self.renew_now && self.held.is_some() => None,
+            Decision::Rest { until } if self.held.is_some() => Some(until.min(self.state.report_at?)),
+            Decision::Rest { until } => Some(until),
             Decision::Enrol | Decision::Renew(_) => None,
         }
     }

@@ -279,6 +279,8 @@ impl World {
             outputs: Vec::new(),
             hooks: hooks.iter().map(|hook| toml::from_str(hook).expect("a hook")).collect(),
             metrics_file: None,
+            adopted: None,
+            alone: false,
         };
         let store = Store::open(self.dir.path().join("state")).expect("opened");
         Daemon::new(settings, store, &self.fake, MasterTime::new(self.clock.clone()))

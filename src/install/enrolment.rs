@@ -19,6 +19,7 @@ use super::step::Look;
 use crate::bundle::Bundle;
 use crate::clock::{Clock as _, SystemClock};
 use crate::credential::{ENVIRONMENT, Source};
+use crate::state::{State, Trouble};
 use crate::store::Store;
 
 /// The host gets an identity: one visit to the master, as the daemon makes it.
@@ -45,7 +46,7 @@ impl Enrolment {
             return Look::Fine;
         }
         let (config, state_dir, user) = (self.config.clone(), self.state_dir.clone(), self.user.clone());
-        Look::Wanting(Made::Identity { config, state_dir, user })
+        Look::Wanting(Made::Identity { config, state_dir, user, unit: None })
     }
 
     pub(super) async fn act(&self) -> Result<(), Failure> {
@@ -79,6 +80,65 @@ impl Enrolment {
         } else {
             Err(judge(&ended))
         }
+    }
+}
+
+/// A unit that was just started gets an identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// Its configuration.
+    pub config: PathBuf,
+    /// Its state directory, by that configuration.
+    pub state_dir: PathBuf,
+    /// Its name, with `.service`.
+    pub unit: String,
+    /// How long it may take.
+    pub patience: Duration,
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Joined {
+    pub(super) fn look(&self) -> Look {
+        if holds_identity(&self.state_dir) {
+            return Look::Fine;
+        }
+        let (config, state_dir, unit) =
+            (self.config.clone(), self.state_dir.clone(), Some(self.unit.clone()));
+        Look::Wanting(Made::Identity { config, state_dir, user: None, unit })
+    }
+
+    pub(super) async fn act(&self) -> Result<(), Failure> {
+        let clock = SystemClock;
+        let end = clock.boot() + self.patience;
+        loop {
+            if holds_identity(&self.state_dir) {
+                return Ok(());
+            }
+            let trouble = self.trouble();
+            let needs_human = trouble.as_ref().is_some_and(|trouble| trouble.needs_human);
+            if needs_human || clock.boot() >= end {
+                return Err(self.not_yet(trouble));
+            }
+            clock.sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        let state = Store::open(&self.state_dir).and_then(|store| store.load_state::<State>());
+        state.ok().flatten()?.trouble
+    }
+
+    fn not_yet(&self, trouble: Option<Trouble>) -> Failure {
+        let standing = if trouble.as_ref().is_some_and(|trouble| trouble.needs_human) {
+            Standing::Human
+        } else {
+            Standing::Later
+        };
+        let hint = trouble.as_ref().and_then(|trouble| trouble.hint.clone());
+        let reason =
+            trouble.map_or_else(|| format!("no word from {} yet", self.unit), |trouble| trouble.message);
+        Failure::Enrolment { reason, hint, standing }
     }
 }
 

@@ -74,6 +74,8 @@ pub enum Made {
         state_dir: PathBuf,
         /// Whose it is.
         user: Option<String>,
+        /// The unit that keeps it alive, and must not go on with it.
+        unit: Option<String>,
     },
     /// A unit of systemd.
     Unit {

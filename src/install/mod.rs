@@ -19,18 +19,20 @@ mod error;
 mod event;
 mod host;
 mod journal;
+mod native;
 mod service;
 mod step;
 mod undo;
 
 pub use disk::{Content, Contents, Directory, Entry, File, Link, Program};
 pub use engine::{Outcome, Plan, Removal, apply, dry_run, made, remove};
-pub use enrolment::Enrolment;
+pub use enrolment::{Enrolment, Joined};
 pub use error::{Failure, InstallError, Standing};
 pub use event::{Did, Event};
 pub use host::{Account, Missing, Owner, has_systemd};
 pub use journal::Made;
-pub use service::{Spawned, Unit};
+pub use native::{KEY, Native, PLACE, Service, UNIT, USER, plan};
+pub use service::{Spawned, Unit, start, stop};
 pub use step::Step;
 
 #[cfg(test)]

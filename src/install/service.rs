@@ -96,7 +96,7 @@ pub(super) async fn look_started(unit: &str, changed: bool) -> Result<Look, Fail
 }
 
 /// When this returns, the agent has told systemd that it is ready: its first step is over.
-pub(super) async fn start(unit: &str) -> Result<(), Failure> {
+pub async fn start(unit: &str) -> Result<(), Failure> {
     let started = tool(&mut systemctl(&["restart", unit])).await;
     if started.is_ok() && is_active(unit).await? {
         return Ok(());
@@ -108,7 +108,8 @@ pub(super) async fn start(unit: &str) -> Result<(), Failure> {
     Err(Failure::NotRunning { what: unit.to_owned(), reason })
 }
 
-pub(super) async fn stop(unit: &str) -> Result<(), Failure> {
+/// Until it has ended.
+pub async fn stop(unit: &str) -> Result<(), Failure> {
     tool(&mut systemctl(&["stop", unit])).await.map(drop)
 }
 

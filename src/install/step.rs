@@ -1,7 +1,7 @@
 //! The kinds of steps there are.
 
 use super::disk::{Directory, Entry, File, Link, Program};
-use super::enrolment::Enrolment;
+use super::enrolment::{Enrolment, Joined};
 use super::error::Failure;
 use super::host::Account;
 use super::journal::Made;
@@ -24,6 +24,8 @@ pub enum Step {
     Entry(Entry),
     /// The host has an identity.
     Enrolment(Enrolment),
+    /// A unit that was started has got an identity.
+    Joined(Joined),
     /// systemd knows a unit.
     Unit(Unit),
     /// A unit starts with the host.
@@ -61,6 +63,7 @@ impl Step {
             Self::Program(program) => format!("copy this program to {}", program.path.display()),
             Self::Entry(entry) => format!("enter it in the registry {}", entry.dir.display()),
             Self::Enrolment(enrolment) => format!("enrol into {}", enrolment.state_dir.display()),
+            Self::Joined(joined) => format!("see that {} enrols", joined.unit),
             Self::Unit(unit) => format!("make the unit {}", unit.name),
             Self::Enabled { unit } => format!("enable {unit}"),
             Self::Started { unit } => format!("start {unit}"),
@@ -78,6 +81,7 @@ impl Step {
             Self::Program(program) => program.look(),
             Self::Entry(entry) => entry.look(),
             Self::Enrolment(enrolment) => Ok(enrolment.look()),
+            Self::Joined(joined) => Ok(joined.look()),
             Self::Unit(unit) => unit.look().await,
             Self::Enabled { unit } => service::look_enabled(unit).await,
             Self::Started { unit } => service::look_started(unit, changed).await,
@@ -95,6 +99,7 @@ impl Step {
             Self::Program(program) => program.act(),
             Self::Entry(entry) => entry.act(),
             Self::Enrolment(enrolment) => enrolment.act().await,
+            Self::Joined(joined) => joined.act().await,
             Self::Unit(unit) => unit.act().await,
             Self::Enabled { unit } => service::enable(unit).await,
             Self::Started { unit } => service::start(unit).await,

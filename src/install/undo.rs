@@ -50,7 +50,10 @@ impl Made {
                 remove_file(&new)?;
                 find_entry(dir, prefix, suffix, mark)?.map_or(Ok(()), |(_, path)| remove_file(&path))
             }
-            Self::Identity { config, state_dir, user } => {
+            Self::Identity { config, state_dir, user, unit } => {
+                if let Some(unit) = unit {
+                    service::stop(unit).await?;
+                }
                 leave_master(config, state_dir, user.as_deref(), tell).await;
                 forget(state_dir)
             }

@@ -133,6 +133,17 @@ pub fn write(output: &Output, parts: &Parts) -> Result<Wrote, OutputError> {
 }
 
 impl Output {
+    /// Whether this program has put something there.
+    pub fn is_there(&self) -> Result<bool, OutputError> {
+        Ok(matches!(Place::of(self.dir()).there()?, There::Ours(_)))
+    }
+
+    /// Removes the copies; whether there were any.
+    pub fn remove(&self) -> Result<bool, OutputError> {
+        let place = Place::of(self.dir());
+        place.remove().map_err(|source| place.failed(source))
+    }
+
     /// Whether consumers find exactly this bundle there, with the configured permissions.
     pub fn holds(&self, parts: &Parts) -> Result<bool, OutputError> {
         let place = Place::of(self.dir());

@@ -136,6 +136,17 @@ impl Place {
         })
     }
 
+    /// Removes what this program has put there; somebody else's directory stays. Whether there was anything.
+    pub(super) fn remove(&self) -> io::Result<bool> {
+        let numbers = absent(self.numbers())?.unwrap_or_default();
+        let link = fs::read_link(&self.link).is_ok_and(|target| self.number_of(&target).is_some());
+        if link {
+            fs::remove_file(&self.link)?;
+        }
+        numbers.iter().try_for_each(|&number| fs::remove_dir_all(self.numbered(number)))?;
+        Ok(link || !numbers.is_empty())
+    }
+
     /// Keeps the one before: a consumer may be reading it.
     pub(super) fn sweep(&self, keep: [There; 2]) -> Result<(), OutputError> {
         let numbers = self.numbers().map_err(|source| self.failed(source))?;

@@ -127,7 +127,8 @@ impl Store {
         let generations = self.root.join("generations");
         absent(fs::remove_dir_all(&generations)).at("remove", &generations)?;
         let pending = self.pending_path();
-        for path in [&self.state_path(), &pending, &beside(&pending, ".new"), &self.root.join("lock")] {
+        let [format, lock] = ["format", "lock"].map(|name| self.root.join(name));
+        for path in [&self.state_path(), &pending, &beside(&pending, ".new"), &format, &lock] {
             absent(fs::remove_file(path)).at("remove", path)?;
         }
         Ok(())
