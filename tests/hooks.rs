@@ -19,6 +19,7 @@ fn hook(agent: &Agent, name: &str, more: &str) -> String {
     format!(
         "[[hook]]\nname = '{name}'\nrun = ['/bin/sh', '-c', '''\
          echo {name} $GATEPASS_GENERATION $GATEPASS_REASON $GATEPASS_DIR $(head -c 10 $GATEPASS_DIR/tls.crt) >> {log}
+         echo generation $GATEPASS_GENERATION
          test ! -e {fail}''']\n{more}\n"
     )
 }
@@ -119,7 +120,9 @@ fn several_changes_within_the_debounce_are_one_and_what_waits_survives_kill_9() 
     assert!(hooks(&agent)[1].starts_with("nginx 3 certificate,token "), "{:?}", hooks(&agent));
     eventually("nothing waits", SOON, || waiting(&agent).is_empty());
     let told = || master.ctl(&["agent", "show", "test-host", "--json"]).expect(0).json();
-    eventually("the master hears of it", SOON, || told()["hooks"][0]["ok"] == true);
+    eventually("the master hears of it", SOON, || {
+        told()["hooks"][0]["detail"] == "exit status: 0: generation 3"
+    });
     assert_eq!(hooks(&agent).len(), 2, "once for both");
 }
 

@@ -1,11 +1,12 @@
 //! What consumers find: each format as the tools of others read it, whole at every moment, and nothing of theirs lost.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::{Agent, Identity, Master, MasterOptions, Output, eventually, tool, write};
+use crate::support::{Agent, Identity, Master, MasterOptions, Output, eventually, real_now, tool, write};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -192,29 +193,53 @@ fn skipped(why: &str) {
     println!("SKIPPED: {why}");
 }
 
+/// Looks at a set a thousand times a second: every file, each time. What was found, by the directory that the link led to.
+fn watch(link: &Path, names: &[&str], until: usize) -> BTreeMap<PathBuf, Vec<Vec<u8>>> {
+    let mut sets: BTreeMap<PathBuf, Vec<Vec<u8>>> = BTreeMap::new();
+    let end = real_now() + 3 * SOON;
+    while sets.len() < until {
+        // The other stories need the processor too.
+        std::thread::park_timeout(Duration::from_millis(1));
+        assert!(real_now() < end, "{} sets in all", sets.len());
+        let Ok(target) = fs::read_link(link) else { continue };
+        let set = link.with_file_name(&target);
+        let found: Option<Vec<_>> = names.iter().map(|name| fs::read(set.join(name)).ok()).collect();
+        match found {
+            Some(found) => assert_eq!(*sets.entry(set).or_insert_with(|| found.clone()), found, "it changed"),
+            // Swept, two switches later; or it never was whole.
+            None => assert_ne!(fs::read_link(link).ok(), Some(target), "a file is missing"),
+        }
+    }
+    sets
+}
+
 #[test]
-fn a_reader_never_finds_a_key_with_another_certificate_in_any_format() {
+fn a_reader_without_rest_never_finds_a_set_that_is_not_whole() {
     let master = brisk();
     let (agent, _) =
         host(&master, |agent| [output_in(agent, "tws", ""), output_in(agent, "combined", "")].concat());
     let _daemon = agent.daemon();
-    for format in ["tws", "combined"] {
-        let (link, mut keys) = (agent.path().join(format), Vec::new());
-        eventually("three identities", SOON * 2, || {
-            let Ok(found) = fs::read_link(&link) else { return false };
-            let set = link.with_file_name(&found);
-            // Held open by its copy: what is swept meanwhile, two switches later, is looked at again.
-            let held = agent.path().join(format!("held-{format}"));
-            let copied = Output::of(tool("cp").args(["-rT".as_ref(), set.as_os_str(), held.as_os_str()]));
-            if copied.code == Some(0) && set.exists() {
-                let key = public_key(&held, format);
-                if !keys.contains(&key) {
-                    keys.push(key);
-                }
-            }
-            fs::remove_dir_all(&held).ok();
-            keys.len() == 3
-        });
+    let found = std::thread::scope(|scope| {
+        let look = |format: &'static str, names: &'static [&'static str]| {
+            let link = agent.path().join(format);
+            scope.spawn(move || watch(&link, names, 3))
+        };
+        let watched = [
+            ("tws", look("tws", &["tls.key", "tls.sth", "tls.crt", "ca.crt"])),
+            ("combined", look("combined", &["tls.pem", "ca.crt", "agent.jwt"])),
+        ];
+        watched.map(|(format, watched)| (format, watched.join().expect("whole, each time")))
+    });
+    let names = |format| if format == "tws" { &["tls.key", "tls.sth", "tls.crt"][..] } else { &["tls.pem"] };
+    for (format, sets) in found {
+        let mut keys = Vec::new();
+        for files in sets.values() {
+            let held = tempfile::tempdir().expect("a directory");
+            names(format).iter().zip(files).for_each(|(name, bytes)| write(held.path().join(name), bytes));
+            keys.push(public_key(held.path(), format));
+        }
+        keys.dedup();
+        assert_eq!(keys.len(), 3, "{format}: a key for each");
     }
 }
 
