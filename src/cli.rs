@@ -53,7 +53,16 @@ pub enum Command {
     /// Renew now, with a new key; a running daemon is asked to do it
     Renew,
     /// Look for everything that could go wrong, changing nothing
-    Check,
+    ///
+    /// Runs what an enrolment and a renewal run, up to the point where something would be issued, and reports each finding
+    /// with an id that stays, what was found and what to do about it. Exit status: 0 all is well, 3 something is worth a
+    /// look, 4 something does not work.
+    Check {
+        /// Also write a support archive (zip): findings, status, configuration, versions, unit, journal, names and modes
+        /// of files; without any secret
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<PathBuf>,
+    },
     /// Say whether this program can read the configuration and the state that are there; changes nothing
     #[command(
         after_help = "Packages ask this before they restart the service: 0 it can, 4 it cannot, and why.\n\

@@ -1,5 +1,6 @@
 //! `state.json`: what the daemon knows beyond the bundle, for its next start and for `status`.
 
+use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::time::{Skew, UnixTime};
 use gatepass_contract::wire::agent::HookResult;
@@ -18,6 +19,9 @@ pub struct State {
     pub steps: u32,
     /// The bundle on disk whose outputs and hooks are done.
     pub applied: Option<u64>,
+    /// The machine that the identity was issued to: a copy of this directory on another one gives itself away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Sha256>,
     /// When something is due next, by the master's clock.
     pub due: Option<UnixTime>,
     /// When the master wants the next report, by its clock.

@@ -83,9 +83,7 @@ fn without_a_key_the_hint_says_where_to_put_one() {
 fn an_unknown_key_of_the_configuration_is_refused_with_the_nearest_one() {
     let master = Master::start();
     let agent = Agent::with(&[master.url()], &master.api_key("hosts", &[]), "[clock]\nwran = '5s'");
-    for command in
-        [["download", "--json"].as_slice(), &["run"], &["status"], &["check"], &["config", "validate"]]
-    {
+    for command in [["download", "--json"].as_slice(), &["run"], &["status"], &["config", "validate"]] {
         let refused = agent.run(command).expect(2);
         assert!(refused.stderr.contains("unknown field `wran`"), "{}", refused.stderr);
         assert!(refused.stderr.contains("did you mean `warn`?"), "{}", refused.stderr);

@@ -9,6 +9,7 @@ mod support;
 mod apikeys;
 mod audit;
 mod backup;
+mod check;
 mod cli;
 mod clock;
 mod cluster;

@@ -74,11 +74,17 @@ pub async fn carry_out(cli: Cli) -> Result<Exit> {
         Command::Deregister => {
             install::deregister(Wiring::new(file, Overrides::default(), None)?, json).await
         }
-        Command::Check => check::check(Wiring::new(file, Overrides::default(), None)?, json).await,
+        Command::Check { bundle } => check::check(file, bundle.as_deref(), json).await,
     }
 }
 
 fn status(config: &Config, json: bool) -> Result<Exit> {
+    let status = status_now(config)?;
+    answer(&status, json)?;
+    Ok(exit(&status))
+}
+
+fn status_now(config: &Config) -> Result<Status> {
     let store = Store::open(&config.state_dir)?;
     let held = store.current()?.and_then(|(_, parts)| Bundle::recall(parts).ok());
     let adopted = config.adopted.dir.as_deref().map(adopted::watched);
@@ -87,9 +93,7 @@ fn status(config: &Config, json: bool) -> Result<Exit> {
     if let Some(measured) = state.clock {
         time.observe(measured.skew);
     }
-    let status = Status::of(held.as_ref(), &state, tolerance(config), time.now()).watching(adopted);
-    answer(&status, json)?;
-    Ok(exit(&status))
+    Ok(Status::of(held.as_ref(), &state, tolerance(config), time.now()).watching(adopted))
 }
 
 fn exit(status: &Status) -> Exit {
@@ -131,6 +135,11 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
     } else {
         Exit::Failed
     }
+}
+
+/// On standard error: what is not the answer. Nobody reading it is no reason to fail.
+fn talk(text: &str) {
+    let _ = writeln!(std::io::stderr(), "gatepass: {text}");
 }
 
 /// An error with its causes, and what to try: for the last words of the program.

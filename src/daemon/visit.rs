@@ -52,6 +52,7 @@ impl<M: Master> Daemon<M> {
         let bundle = self.obtain(&key, Credential::ApiKey(&api_key)).await?;
         info!(agent = %bundle.agent(), name = %self.settings.name, "enrolled");
         self.publish(bundle)?;
+        self.state.machine = self.settings.facts.machine;
         self.renew_now = false;
         Ok(())
     }
@@ -77,6 +78,10 @@ impl<M: Master> Daemon<M> {
         };
         let bundle = self.obtain(fresh.as_ref().unwrap_or(held.key()), Credential::Bundle(held)).await?;
         self.publish(bundle)?;
+        // A new key that somebody asked for settles that this is the machine.
+        if self.renew_now || self.state.machine.is_none() {
+            self.state.machine = self.settings.facts.machine;
+        }
         self.renew_now = false;
         Ok(())
     }
