@@ -75,6 +75,10 @@ ids! {
     RenewalDue = "renewal.due", "When the identity is renewed next.", "";
     RenewalOverdue = "renewal.overdue", "The renewal is late: it should have been by now.",
         "See that the daemon runs and why its last attempt failed: `gatepass status`.";
+    AdoptedWatched = "adopted.watched", "How long the adopted certificates last, that somebody else made.",
+        "Give this host an API key, so that it gets an identity of its own in time; or have them made anew.";
+    AdoptedUnreadable = "adopted.unreadable", "The adopted certificates cannot be read.",
+        "Mend their place, owner or mode.";
     MachineSame = "machine.same", "This is the machine that the identity was issued to.", "";
     MachineChanged = "machine.changed", "The identity was issued to another machine: this one is a copy of it.",
         "On a copy: `gatepass seal`, then enrol. If only the machine id was replaced: `gatepass renew`.";

@@ -1,5 +1,7 @@
 //! The identity that is held: whether it belongs together, to this machine, and for how long.
 
+use std::time::Duration;
+
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::span::Span;
 use gatepass_contract::time::UnixTime;
@@ -8,6 +10,7 @@ use super::finding::{Finding, Findings};
 use super::id::Id;
 use crate::bundle::{Bundle, Parts};
 use crate::state::State;
+use crate::status::Watched;
 use crate::store::{Store, StoreError};
 use crate::trouble::whole;
 
@@ -60,6 +63,30 @@ pub(super) fn machine(state: &State, machine: Option<Sha256>) -> Option<Finding>
         )
     })
 }
+
+/// What somebody else made and nobody here renews: worth a warning early.
+pub(super) fn adopted(watched: &Watched, now: UnixTime) -> Finding {
+    let dir = watched.dir.display();
+    let Some(until) = watched.until else {
+        let why = watched.problem.as_deref().unwrap_or("nothing is there");
+        return Finding::broken(Id::AdoptedUnreadable, format!("{dir}: {why}"));
+    };
+    let left = until.since(now);
+    let message = format!("the certificates in {dir} end at {until}, in {}", Span::from(left));
+    if left.is_zero() {
+        Finding::broken(
+            Id::AdoptedWatched,
+            format!("the certificates in {dir} ended {} ago", Span::from(now.since(until))),
+        )
+    } else if left < EARLY {
+        Finding::warning(Id::AdoptedWatched, message)
+    } else {
+        Finding::fine(Id::AdoptedWatched, message)
+    }
+}
+
+/// As the daemon begins to warn.
+const EARLY: Duration = Duration::from_hours(30 * 24);
 
 /// Time to death: when this agent would stop working if the master were down from now on; and whether it is on its way
 /// there, because what should have been renewed was not.

@@ -38,6 +38,7 @@ use crate::hooks::Hook;
 use crate::master::Client;
 use crate::outputs::Output;
 use crate::state::State;
+use crate::status::Watched;
 use crate::store::{Store, StoreError};
 use crate::trouble::whole;
 use master::Questions;
@@ -68,6 +69,8 @@ pub struct Subject<'a> {
     pub outputs: &'a [Output],
     /// What runs after a change.
     pub hooks: &'a [Hook],
+    /// Certificates that somebody else made.
+    pub adopted: Option<Watched>,
     /// The machine that this is.
     pub machine: Option<Sha256>,
 }
@@ -89,6 +92,7 @@ pub async fn look(mut subject: Subject<'_>) -> Findings {
     if let Some(store) = &store {
         consumers::outputs(&subject, store, &mut findings);
     }
+    findings.extend(subject.adopted.as_ref().map(|adopted| identity::adopted(adopted, subject.time.now())));
     consumers::hooks(subject.hooks, &state, &mut findings).await;
     let (agent, now) = (held.as_ref().map(Bundle::agent), subject.time.clock().wall());
     service::look(&subject, agent, (&state, now), &mut findings).await;

@@ -12,11 +12,11 @@ use crate::check::{self, Archive, Finding, Findings, Id, Redaction, Severity, Su
 use crate::cli::Overrides;
 use crate::config::{BadConfig, Config, DEFAULT_PATH};
 use crate::credential::{ENVIRONMENT, Source};
-use crate::facts;
 use crate::master::{Client, Endpoint};
 use crate::net::{Place, ProxyChoice};
 use crate::store::Store;
 use crate::trouble::whole;
+use crate::{adopted, facts};
 
 pub(super) async fn check(file: Option<&Path>, bundle: Option<&Path>, json: bool) -> Result<Exit> {
     let wiring = Wiring::new(file, Overrides::default(), None);
@@ -73,6 +73,7 @@ fn subject(wiring: &Wiring) -> Subject<'_> {
         tolerance: tolerance(config),
         outputs: &config.output,
         hooks: &config.hook,
+        adopted: config.adopted.dir.as_deref().map(adopted::watched),
         machine: facts::gather(Path::new("/")).machine,
     }
 }

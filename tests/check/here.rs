@@ -122,6 +122,16 @@ fn what_is_stored_is_spoilt_old_or_another_machines() {
 }
 
 #[test]
+fn certificates_of_somebody_else_are_watched() {
+    let story = Story::new();
+    let adopted = |dir: &str| story.copy(&format!("[adopted]\ndir = '{dir}'"));
+    let current = story.agent.state().join("current");
+    let soon = Found::of(&adopted(current.to_str().expect("a path of ours")));
+    soon.expect(Id::AdoptedWatched, Severity::Warning);
+    Found::of(&adopted("/nowhere")).expect(Id::AdoptedUnreadable, Severity::Broken);
+}
+
+#[test]
 fn keys_that_are_missing_or_none() {
     let story = Story::new();
     let fresh = |key: &str| {
