@@ -286,6 +286,14 @@ fn certificates_of_others_join_those_of_ours_and_leave_again() {
     fs::remove_file(cas.join("balancer.crt")).expect("removed");
     assert_eq!(write(&tws, &parts).expect("written"), Wrote::All, "what is no longer trusted goes");
     assert!(!dir.join("additionalCAs/balancer.crt").exists());
+    // The root is at the chain's end, among the anchors and, by the same name, in the directory.
+    let twice = Parts { chain: parts.chain.clone() + &parts.anchors, ..parts.clone() };
+    write(&tws, &twice).expect("written");
+    let root = names(&dir.join("additionalCAs")).into_iter().find(|name| {
+        fs::read_to_string(dir.join("additionalCAs").join(name)).expect("read") == parts.anchors
+    });
+    add(&root.expect("it is there"), &parts.anchors);
+    assert_eq!(write(&tws, &twice).expect("nothing to do"), Wrote::Nothing, "once is enough");
     add("broken.crt", "not a certificate");
     let error = write(&tws, &parts).expect_err("refused").to_string();
     assert!(error.ends_with("cas/broken.crt cannot be used"), "{error}");

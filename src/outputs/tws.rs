@@ -36,9 +36,12 @@ pub(super) fn files(
         NamedFile::public("tls.crt", &parts.chain),
         NamedFile::public("ca.crt", &parts.anchors),
     ];
-    files.extend(intermediates(parts)?);
-    if let Some(dir) = additional_cas {
-        files.extend(others(dir)?);
+    let others = additional_cas.map_or(Ok(Vec::new()), others)?;
+    // A root may be at the chain's end too, or in the directory: once is enough.
+    for file in intermediates(parts)?.into_iter().chain(others) {
+        if files.iter().all(|known| known.name != file.name) {
+            files.push(file);
+        }
     }
     Ok(files)
 }
