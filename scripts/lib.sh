@@ -16,16 +16,20 @@ die() {
 # Whether what is wanted from a Debian package is there; some of it is no command.
 there() {
     case $1 in
+        ansible-core) command -v ansible-playbook >/dev/null ;;
+        dpkg-dev) command -v dpkg-scanpackages >/dev/null ;;
         iproute2) command -v ip >/dev/null ;;
         binutils) command -v strip >/dev/null ;;
         debhelper) command -v dh >/dev/null ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        openssh-client) command -v ssh >/dev/null ;;
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
         procps) command -v pgrep >/dev/null ;;
         python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
         python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null ;;
         python3-jwt) /usr/bin/python3 -c 'import jwt' 2>/dev/null ;;
         rpm) command -v rpmbuild >/dev/null ;;
+        systemd-container) command -v systemd-nspawn >/dev/null ;;
         systemd) command -v systemd-analyze >/dev/null ;;
         util-linux) command -v unshare >/dev/null ;;
         *) command -v "$1" >/dev/null ;;

@@ -33,3 +33,4 @@ mod people;
 mod rest;
 mod single_use;
 mod stops;
+mod systemd;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Caller, Master, MasterOptions, Program, program};
+use crate::support::{Caller, Master, MasterOptions, Program, from_pypi};
 
 /// Requests for each call and each way of making them up.
 const EXAMPLES: &str = "6";
@@ -27,28 +27,6 @@ fn run(command: &mut Command, log: &Path) -> Option<i32> {
     Program(command.spawn().expect("it can be started")).ended(PATIENCE)
 }
 
-/// Installed once beside the other results of the build, under the name of what is wanted.
-fn schemathesis(log: &Path) -> PathBuf {
-    let requirements = place().join("requirements.txt");
-    let wanted = std::fs::read(&requirements).expect("they are committed");
-    let name = format!("schemathesis-{}", &gatepass_contract::digest::Sha256::of(&wanted).to_string()[..12]);
-    let built = program("gatepass-master");
-    let target = built.ancestors().nth(2).expect("it lies in the target directory");
-    let (home, tool) =
-        (target.join("tools").join(&name), target.join("tools").join(&name).join("bin/schemathesis"));
-    if !home.join("complete").exists() {
-        let home = home.to_str().expect("a path of ours");
-        let made = run(Command::new("python3").args(["-m", "venv", "--clear", home]), log);
-        assert_eq!(made, Some(0), "is the package `python3-venv` there? {}", read(log));
-        let mut pip = Command::new(format!("{home}/bin/pip"));
-        let installed =
-            run(pip.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(&requirements), log);
-        assert_eq!(installed, Some(0), "{}", read(log));
-        File::create(format!("{home}/complete")).expect("a mark");
-    }
-    tool
-}
-
 fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default()
 }
@@ -61,8 +39,8 @@ fn no_request_finds_the_document_wrong() {
     let key = std::fs::read_to_string(master.dir().join("admin.key")).expect("a key");
     let own: Value = Caller::of(&master).get("/api/v1/self", key.trim()).read();
     let log = master.path("schemathesis.log");
-    let tool = schemathesis(&log);
-    let mut schemathesis = Command::new(tool);
+    let mut schemathesis =
+        Command::new(from_pypi("schemathesis", &place().join("requirements.txt")).join("schemathesis"));
     schemathesis
         .current_dir(master.path("."))
         .env("PYTHONPATH", place())

@@ -83,6 +83,7 @@ const SHORT: MasterOptions = MasterOptions {
     config: "",
     database: None,
     within: None,
+    address: None,
 };
 
 /// Waits until that long after the end of the certificate.

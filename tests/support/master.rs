@@ -35,6 +35,8 @@ pub struct MasterOptions {
     pub database: Option<String>,
     /// Where its directory is made; the system's place for temporary files where absent.
     pub within: Option<PathBuf>,
+    /// The address it listens on and is called by; `None` is the loopback's, and the name `localhost`.
+    pub address: Option<&'static str>,
 }
 
 impl Default for MasterOptions {
@@ -47,6 +49,7 @@ impl Default for MasterOptions {
             config: "",
             database: None,
             within: None,
+            address: None,
         }
     }
 }
@@ -78,13 +81,14 @@ impl Master {
                 ])
                 .arg(&state)
                 .args(["--lifetime", options.lifetime, "--token-lifetime", options.token_lifetime])
+                .args(options.address.iter().flat_map(|address| ["--name", address]))
                 .args(options.init)
                 .args(options.database.iter().flat_map(|url| ["--database-url", url]))
                 .envs(options.env.iter().filter(|(name, _)| !name.starts_with("GATEPASS")).cloned()),
         );
         init.expect(0);
         append(&state.join("master.toml"), options.config);
-        let (program, url) = serve(&state, &options.env, "127.0.0.1:0");
+        let (program, url) = serve(&state, &options, 0);
         Self { dir, program, url, options }
     }
 
@@ -94,7 +98,7 @@ impl Master {
         let dir = tempfile::tempdir().expect("a directory");
         let state = dir.path().join("master");
         Output::of(Command::new("cp").arg("-a").arg(self.dir()).arg(&state)).expect(0);
-        let (program, url) = serve(&state, &options.env, "127.0.0.1:0");
+        let (program, url) = serve(&state, &options, 0);
         Self { dir, program, url, options }
     }
 
@@ -136,9 +140,9 @@ impl Master {
 
     /// Starts it again on the same port with that environment, after it was killed or stopped.
     pub fn restart(&mut self, env: Vec<(&'static str, String)>) {
-        let port = self.url.rsplit_once(':').expect("a port").1.to_owned();
+        let port = port_of(&self.url);
         self.options.env = env;
-        (self.program, self.url) = serve(&self.dir(), &self.options.env, &format!("127.0.0.1:{port}"));
+        (self.program, self.url) = serve(&self.dir(), &self.options, port);
     }
 
     /// Runs `gatepassctl` as the first administrator, on the master's own host: with its clock.
@@ -172,10 +176,15 @@ fn append(file: &Path, text: &str) {
     file.write_all(text.as_bytes()).expect("room for a few lines");
 }
 
-fn serve(dir: &Path, env: &[(&'static str, String)], listen: &str) -> (Program, String) {
+fn port_of(url: &str) -> u16 {
+    url.rsplit_once(':').expect("a port").1.parse().expect("a number")
+}
+
+fn serve(dir: &Path, options: &MasterOptions, port: u16) -> (Program, String) {
+    let listen = format!("{}:{port}", options.address.unwrap_or("127.0.0.1"));
     let log = File::options().create(true).append(true).open(log_file(dir)).expect("a file");
     let mut command = Command::new(program("gatepass-master"));
-    command.args(["serve", "--listen", listen, "--dir"]).arg(dir).envs(env.iter().cloned());
+    command.args(["serve", "--listen", &listen, "--dir"]).arg(dir).envs(options.env.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut program = Program(command.spawn().expect("the master starts"));
     let mut line = String::new();
@@ -184,7 +193,11 @@ fn serve(dir: &Path, env: &[(&'static str, String)], listen: &str) -> (Program, 
         out.read_line(&mut line).expect("it can be read") > 0
     });
     let url = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("it said {line:?}"));
-    (program, url.to_owned())
+    let url = match options.address {
+        Some(address) => format!("https://{address}:{}", port_of(url)),
+        None => url.to_owned(),
+    };
+    (program, url)
 }
 
 /// Beside the directory: what is in there is the master's own.

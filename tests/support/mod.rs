@@ -9,10 +9,13 @@ mod faketime;
 mod host;
 mod identity;
 mod master;
+mod nspawn;
+mod packages;
 #[allow(dead_code, reason = "shared with the master's own tests: each uses its part")]
 mod postgres;
 mod program;
 mod proxy;
+mod pypi;
 mod smtp;
 
 pub use agent::{Agent, Identity};
@@ -23,7 +26,10 @@ pub use fake::{Ca, Fake, days, http, like_a_master};
 pub use faketime::{FakeClock, real_now};
 pub use host::Host;
 pub use master::{Master, MasterOptions};
+pub use nspawn::{HERE, Lab, Machine};
+pub use packages::{VERSIONS, package};
 pub use postgres::{Cluster, PASSWORD};
 pub use program::{Output, Program, eventually, program, tool, write};
 pub use proxy::{Mishap, Proxy};
+pub use pypi::from_pypi;
 pub use smtp::{LOGIN, Mail, Smtp, Way};
