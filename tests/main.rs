@@ -18,6 +18,7 @@ mod ctl;
 mod daemon;
 mod disk;
 mod docs;
+mod fleet;
 mod hooks;
 mod install;
 mod keys;
