@@ -103,6 +103,18 @@ impl HostName {
 
 text_form!(HostName, "a host name in lower case");
 
+/// What a master is called by those who know only a gateway on the way to it: in every certificate that a master makes
+/// for itself, and in no other.
+pub const MASTER_BEHIND_GATEWAY: &str = "master.gatepass.internal";
+
+/// Whether a name is for the masters themselves: no agent is ever given it, whatever is granted.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    const OWN: &str = "gatepass.internal";
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name.strip_suffix(OWN).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+}
+
 /// A group or role: 1 to 64 of letters, digits and `._-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -205,6 +217,18 @@ mod tests {
         }
         for good in ["...", "a..b", "CORP\\ann", "ann@example.com"] {
             assert!(good.parse::<UserName>().is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_masters_own_are_reserved() {
+        for reserved in
+            [MASTER_BEHIND_GATEWAY, "gatepass.internal", "a.b.Gatepass.INTERNAL", "gatepass.internal."]
+        {
+            assert!(is_reserved(reserved), "{reserved}");
+        }
+        for free in ["notgatepass.internal", "gatepass.internal.example.com", "internal", ""] {
+            assert!(!is_reserved(free), "{free}");
         }
     }
 

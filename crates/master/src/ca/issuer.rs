@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use gatepass_contract::name::HostName;
+use gatepass_contract::name::{HostName, MASTER_BEHIND_GATEWAY};
 use gatepass_contract::pki::{self, PublicKey, Thumbprint};
 use gatepass_contract::time::Validity;
 use rcgen::{
@@ -82,7 +82,7 @@ impl Issuer {
         })
     }
 
-    /// A certificate for the master itself, with a key of its own.
+    /// A certificate for the master itself, with a key of its own: for these names and the reserved one.
     pub fn server_certificate(
         &self,
         host_names: &[HostName],
@@ -92,6 +92,9 @@ impl Issuer {
         let mut params = leaf(validity);
         params.distinguished_name.push(DnType::CommonName, SERVER_NAME);
         params.subject_alt_names = sans(host_names, addresses)?;
+        if !host_names.iter().any(|name| name.as_str() == MASTER_BEHIND_GATEWAY) {
+            params.subject_alt_names.push(SanType::DnsName(MASTER_BEHIND_GATEWAY.try_into()?));
+        }
         let key = KeyPair::generate()?;
         let signed = params.signed_by(&key, &self.signer)?;
         Ok(ServerCertificate {

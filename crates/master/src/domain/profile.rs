@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use gatepass_contract::id::AgentId;
-use gatepass_contract::name::{DisplayName, HostName};
+use gatepass_contract::name::{DisplayName, HostName, is_reserved};
 use gatepass_contract::pki::Thumbprint;
 use gatepass_contract::time::{UnixTime, Validity};
 use gatepass_contract::token::{Claims, Confirmation};
@@ -69,13 +69,17 @@ impl Profile {
         }
     }
 
-    /// Which of the names a host claims it gets.
+    /// Which of the names a host claims it gets. Never one of the masters' own, not even as a common name: there are
+    /// verifiers that look there.
     #[must_use]
     pub fn names(&self, agent: AgentId, name: &DisplayName, facts: &Facts) -> Names {
-        let name_granted = |host: &&HostName| self.host_names.iter().any(|pattern| host.matches(pattern));
+        let name_granted = |host: &&HostName| {
+            !is_reserved(host.as_str()) && self.host_names.iter().any(|pattern| host.matches(pattern))
+        };
+        let own = || agent.to_string().parse().expect("an id is letters and digits");
         let address_granted = |ip: &&IpAddr| self.networks.iter().any(|network| network.contains(*ip));
         Names {
-            common_name: name.clone(),
+            common_name: if is_reserved(name.as_str()) { own() } else { name.clone() },
             spiffe: format!("spiffe://{}/agent/{agent}", self.trust_domain),
             host_names: once_each(facts.host_names.iter().filter(name_granted), MOST_HOST_NAMES),
             addresses: once_each(facts.addresses.iter().filter(address_granted), MOST_ADDRESSES),
@@ -132,6 +136,8 @@ const MOST_ADDRESSES: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use gatepass_contract::name::MASTER_BEHIND_GATEWAY;
+
     use super::*;
 
     const NOW: UnixTime = UnixTime(1_795_379_123_456);
@@ -168,6 +174,24 @@ mod tests {
             (some.host_names, some.addresses),
             (vec![facts.host_names[0].clone()], vec![facts.addresses[0]])
         );
+    }
+
+    #[test]
+    fn names_of_the_masters_own_are_granted_to_nobody() {
+        let host = |text: &str| text.parse::<HostName>().expect("a host name");
+        let facts = Facts {
+            host_names: vec![host(MASTER_BEHIND_GATEWAY), host("gatepass.internal"), host("db7.internal")],
+            addresses: Vec::new(),
+            machine: None,
+            version: String::new(),
+        };
+        let (agent, name) = (AgentId([0xAB; 16]), "Master.Gatepass.internal".parse().expect("a name"));
+        for pattern in ["*", "*.internal", MASTER_BEHIND_GATEWAY, "gatepass.internal", "db7.internal"] {
+            let granting = Profile { host_names: vec![pattern.to_owned()], ..profile() };
+            let names = granting.names(agent, &name, &facts);
+            assert!(names.host_names.iter().all(|name| name.as_str() == "db7.internal"), "{names:?}");
+            assert_eq!(names.common_name.as_str(), agent.to_string());
+        }
     }
 
     #[test]
