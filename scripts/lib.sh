@@ -24,6 +24,7 @@ there() {
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
         openssh-client) command -v ssh >/dev/null ;;
         postgresql) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+        nftables) command -v nft >/dev/null ;;
         procps) command -v pgrep >/dev/null ;;
         python3-aiosmtpd) /usr/bin/python3 -c 'import aiosmtpd' 2>/dev/null ;;
         python3-cryptography) /usr/bin/python3 -c 'import cryptography' 2>/dev/null ;;

@@ -1,5 +1,7 @@
 //! `state.json`: what the daemon knows beyond the bundle, for its next start and for `status`.
 
+use std::net::SocketAddr;
+
 use gatepass_contract::digest::Sha256;
 use gatepass_contract::name::DisplayName;
 use gatepass_contract::time::{Skew, UnixTime};
@@ -34,6 +36,31 @@ pub struct State {
     pub hooks: Vec<HookResult>,
     /// Hooks that have not been told of a change yet.
     pub pending: Vec<Pending>,
+    /// What this host relays for others, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayView>,
+}
+
+/// What this host has relayed for others since its daemon started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayView {
+    /// What it is called.
+    pub id: String,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether it does.
+    pub listening: bool,
+    /// Why not.
+    pub trouble: Option<String>,
+    /// Connections right now.
+    pub open: u64,
+    /// Connections that are over.
+    pub relayed: u64,
+    /// Those refused because there were too many.
+    pub refused: u64,
+    /// Those given up because no master could be reached.
+    pub stuck: u64,
 }
 
 /// A hook that has not been told of a change yet. Instants are the master's time.

@@ -13,7 +13,7 @@ use gatepass_contract::wire::agent::HookResult;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
-use crate::state::{Pending, State, Trouble};
+use crate::state::{GatewayView, Pending, State, Trouble};
 
 /// How things are. Every instant is the master's time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,6 +40,9 @@ pub struct Status {
     pub hooks: Vec<HookResult>,
     /// Hooks that wait, for more changes or for their window.
     pub pending: Vec<Pending>,
+    /// What this host relays for others, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<GatewayView>,
 }
 
 /// What a status amounts to.
@@ -134,6 +137,7 @@ impl Status {
             trouble: state.trouble.clone(),
             hooks: state.hooks.clone(),
             pending: state.pending.clone(),
+            gateway: state.gateway.clone(),
         }
     }
 
@@ -213,6 +217,17 @@ impl Status {
         let pending = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
         gauge("hooks_pending", "Hooks that wait to be run.", Some(f64::from(pending)));
         gauge("failures", "Failed steps in a row.", Some(f64::from(self.failures)));
+        if let Some(gateway) = &self.gateway {
+            let count = |count: u64| Some(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
+            gauge("gateway_connections", "Connections relayed right now.", count(gateway.open));
+            gauge("gateway_relayed", "Connections relayed since the start.", count(gateway.relayed));
+            gauge(
+                "gateway_refused",
+                "Connections refused because there were too many.",
+                count(gateway.refused),
+            );
+            gauge("gateway_stuck", "Connections for which no master could be reached.", count(gateway.stuck));
+        }
         text
     }
 
@@ -271,6 +286,9 @@ impl fmt::Display for Status {
         for Pending { name, due, .. } in &self.pending {
             writeln!(f, "hook         {name}: waits until {due}, for {}", Span::from(due.since(self.now)))?;
         }
+        if let Some(gateway) = &self.gateway {
+            writeln!(f, "gateway      {gateway}")?;
+        }
         if let Some(trouble) = &self.trouble {
             writeln!(
                 f,
@@ -280,6 +298,21 @@ impl fmt::Display for Status {
             if let Some(hint) = &trouble.hint {
                 writeln!(f, "hint         {hint}")?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for GatewayView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, listen, listening, trouble, open, relayed, refused, stuck } = self;
+        match trouble {
+            Some(why) => return write!(f, "{id} cannot listen on {listen}: {why}"),
+            None if !listening => return write!(f, "{id} does not listen yet"),
+            None => write!(f, "{id} on {listen}: {open} open, {relayed} relayed, {refused} refused")?,
+        }
+        if *stuck > 0 {
+            write!(f, ", {stuck} given up as no master could be reached")?;
         }
         Ok(())
     }

@@ -12,8 +12,9 @@ use crate::clock::{MasterTime, SystemClock};
 use crate::config::Config;
 use crate::credential::{self, NoApiKey, Source};
 use crate::daemon::{Daemon, Settings};
+use crate::gateway::Plan;
 use crate::master::{Client, Endpoint, Trust};
-use crate::net::ProxyChoice;
+use crate::net::{BadVariable, Configured, Egress};
 use crate::store::{Store, StoreError};
 use crate::{facts, logging};
 
@@ -42,6 +43,7 @@ impl Wiring {
         }
         anew.endpoint(&Store::open(&anew.config.state_dir)?)?;
         settings(&anew.config, None)?;
+        anew.gateway()?;
         Ok(anew)
     }
 
@@ -61,6 +63,22 @@ impl Wiring {
         Ok(Daemon::new(settings, store, Client::new(endpoint, time.clone()), time))
     }
 
+    /// What this host relays for others, if it is to.
+    pub(super) fn gateway(&self) -> Result<Option<Plan>> {
+        let timeout = self.config.http.connect_timeout.duration();
+        Ok(Plan::of(&self.config.gateway, &self.config.masters, self.egress()?, timeout)?)
+    }
+
+    /// The proxy, from the configuration or the environment.
+    pub(super) fn egress(&self) -> Result<Egress, BadVariable> {
+        let configured = Configured {
+            proxy: self.config.proxy.as_ref(),
+            auth_file: self.config.proxy_auth_file.as_deref(),
+            exempt: &self.config.no_proxy,
+        };
+        Egress::find(configured, |name| std::env::var(name).ok())
+    }
+
     pub(super) fn endpoint(&self, store: &Store) -> Result<Endpoint> {
         let config = &self.config;
         let trust = match (&config.ca_file, config.ca_fingerprint) {
@@ -71,10 +89,8 @@ impl Wiring {
         Ok(Endpoint {
             masters: config.masters.clone(),
             trust,
-            proxy: match &config.proxy {
-                Some(ProxyChoice::Of(url)) => Some(url.to_string().parse().context("`proxy`")?),
-                Some(ProxyChoice::Off) | None => None,
-            },
+            gateways: config.gateways.clone(),
+            egress: self.egress()?,
             connect_timeout: config.http.connect_timeout.duration(),
             timeout: config.http.timeout.duration(),
         })

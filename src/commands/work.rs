@@ -12,6 +12,7 @@ use super::{Exit, answer, exit, status};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 use crate::daemon::{Call, Daemon, Ended};
+use crate::gateway::Gateway;
 use crate::master::Client;
 use crate::store::{Store, StoreError};
 use crate::systemd;
@@ -34,10 +35,13 @@ pub(super) async fn once(daemon: &mut Daemon<Client>, json: bool) -> Result<Exit
 pub(super) async fn run(mut wiring: Wiring) -> Result<Exit> {
     wiring.begin_logging();
     let mut calls = calls()?;
+    let mut gateway = None;
     loop {
         let store = Store::open(&wiring.config.state_dir)?;
         let _lock = store.lock()?;
         let mut daemon = wiring.daemon(store)?;
+        gateway = Gateway::adjust(gateway, wiring.gateway()?).await;
+        daemon.watch(gateway.as_ref().map(Gateway::tally));
         match daemon.run(&mut calls).await {
             Ended::Stopped => break,
             Ended::Reload => match wiring.reloaded() {

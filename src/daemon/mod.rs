@@ -8,6 +8,7 @@ mod outcome;
 mod visit;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gatepass_contract::clock::ClockTolerance;
@@ -24,6 +25,7 @@ use crate::adopted::{self, Adopted};
 use crate::bundle::Bundle;
 use crate::clock::MasterTime;
 use crate::credential::Source;
+use crate::gateway::Tally;
 use crate::hooks::Hook;
 use crate::master::Master;
 use crate::outputs::Output;
@@ -87,6 +89,9 @@ const LONGEST_NAP: Duration = Duration::from_mins(15);
 /// Between two warnings of the same.
 const DAILY: Duration = Duration::from_hours(24);
 
+/// A relay's counts are told anew that often.
+const GATEWAY_NAP: Duration = Duration::from_mins(1);
+
 /// What one visit to the master is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Errand {
@@ -112,6 +117,8 @@ pub struct Daemon<M> {
     clock_told: Option<ClockStanding>,
     /// On the clock that only goes forward: when the end of what was adopted was warned of.
     warned: Option<Duration>,
+    /// What this host relays for others.
+    relays: Option<Arc<Tally>>,
     word: Word,
 }
 
@@ -136,6 +143,7 @@ impl<M: Master> Daemon<M> {
             renew_now: false,
             clock_told: None,
             warned: None,
+            relays: None,
             word: Word::default(),
         };
         daemon.schedule();
@@ -164,6 +172,11 @@ impl<M: Master> Daemon<M> {
     /// Makes the next step renew with a new key, due or not.
     pub fn renew_now(&mut self) {
         self.renew_now = true;
+    }
+
+    /// Has the status tell what is relayed for others.
+    pub fn watch(&mut self, relays: Option<Arc<Tally>>) {
+        self.relays = relays;
     }
 
     /// Steps and naps until told otherwise.
@@ -291,16 +304,18 @@ impl<M: Master> Daemon<M> {
 
     fn nap(&self) -> Duration {
         let until_due = self.due().map_or(Duration::ZERO, |due| due.since(self.time.now()));
-        let watchdog = systemd::watchdog_interval().map_or(LONGEST_NAP, |interval| interval / 2);
-        let until_hook = self.next_hook().map_or(LONGEST_NAP, |due| due.since(self.time.now()));
+        let longest = if self.relays.is_some() { GATEWAY_NAP } else { LONGEST_NAP };
+        let watchdog = systemd::watchdog_interval().map_or(longest, |interval| interval / 2);
+        let until_hook = self.next_hook().map_or(longest, |due| due.since(self.time.now()));
         // Rounded up: a nap that ends a fraction too early would only be followed by another.
-        until_due.max(self.wait()).min(until_hook).min(LONGEST_NAP).min(watchdog) + Duration::from_millis(1)
+        until_due.max(self.wait()).min(until_hook).min(longest).min(watchdog) + Duration::from_millis(1)
     }
 
     /// Leaves word of how things are: on disk, for the node exporter, for systemd.
     fn tell(&mut self) {
         let allowed = self.time.now() + self.wait();
         self.state.due = Some(self.due().map_or(allowed, |due| due.max(allowed)));
+        self.state.gateway = self.relays.as_ref().map(|tally| tally.view());
         if let Err(error) = self.store.save_state(&self.state) {
             warn!(%error, "the state cannot be saved");
         }

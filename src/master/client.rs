@@ -1,5 +1,6 @@
 //! The real master, over HTTPS.
 
+mod connecting;
 mod keys;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,18 +15,24 @@ use gatepass_contract::wire::admin::AgentView;
 use gatepass_contract::wire::agent::{
     EnrolRequest, Issued, RenewRequest, ReportReply, ReportRequest, TimeReply,
 };
-use gatepass_contract::wire::path;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, redirect};
-use rustls::RootCertStore;
+use gatepass_contract::wire::{MAX_REPLY_BYTES, path};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Method, Request};
+use rustls::{ClientConfig, RootCertStore};
 use serde::Serialize;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::fault::{Fault, Waited};
-use super::reply::{Answer, No, Unread, parse};
+use super::endpoint::Way;
+use super::fault::Fault;
+use super::link::{Link, Lost, server_name};
+use super::reply::{Answer, No, parse};
 use super::tls::{self, Demand};
 use super::{Caller, Endpoint, Master, MasterError, Trust};
 use crate::clock::MasterTime;
+use crate::net::{Experience, Place};
 
 /// Exchanges in one probe; the one with the least doubt counts. The first one carries the handshake.
 const EXCHANGES: u32 = 4;
@@ -41,10 +48,19 @@ pub struct Client {
 /// What is kept between the calls of a step.
 #[derive(Debug, Default)]
 struct Session {
-    /// The master that answered last.
+    /// The way that worked last.
     first: usize,
+    /// What came of the addresses.
+    known: Experience,
     roots: Option<Arc<RootCertStore>>,
-    verified: Option<reqwest::Client>,
+    verified: Option<Channel>,
+}
+
+/// How servers are judged, and the connection kept to one that passed.
+#[derive(Debug)]
+struct Channel {
+    tls: Arc<ClientConfig>,
+    link: Option<Link>,
 }
 
 /// One call, ready to be sent to any of the masters.
@@ -59,82 +75,99 @@ impl Client {
     /// Connects to nothing yet. Certificates and proofs are judged and made in `time`.
     #[must_use]
     pub fn new(endpoint: Endpoint, time: MasterTime) -> Self {
-        Self { endpoint, time, session: Mutex::default() }
+        Self { endpoint: endpoint.complete(), time, session: Mutex::default() }
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
         self.session.lock().expect("nothing panics while it holds the lock")
     }
 
-    /// All masters in turn, beginning with the one that answered last.
+    /// All ways in turn, beginning with the one that worked last.
     fn round(&self) -> Round<'_> {
         Round { client: self, first: self.session().first, turn: 0, failed: Vec::new() }
     }
 
     async fn call<T>(&self, ask: Ask, read: fn(&[u8]) -> Result<T, Fault>) -> Result<T, MasterError> {
         let mut round = self.round();
-        while let Some(master) = round.next() {
-            let answer = self.verified_call(master, &ask).await.and_then(|body| Ok(read(&body)?));
-            if let Some(answer) = round.judge(master, answer)? {
+        while let Some(way) = round.next() {
+            let answer = self.verified_call(way, &ask).await.and_then(|body| Ok(read(&body)?));
+            if let Some(answer) = round.judge(way, answer)? {
                 return Ok(answer);
             }
         }
         Err(round.none_answered())
     }
 
-    async fn verified_call(&self, master: &MasterUrl, ask: &Ask) -> Result<Vec<u8>, No> {
-        let client = self.verified(master).await?;
-        self.send(&client, master, ask).await
+    async fn verified_call(&self, way: Way<'_>, ask: &Ask) -> Result<Vec<u8>, No> {
+        let mut channel = self.verified(way).await?;
+        let answer = self.send(&mut channel, way, ask).await;
+        self.session().verified = Some(channel);
+        answer
     }
 
-    async fn send(&self, client: &reqwest::Client, master: &MasterUrl, ask: &Ask) -> Result<Vec<u8>, No> {
-        let mut request = client.request(ask.method.clone(), master.at(ask.path));
-        if !ask.body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json").body(ask.body.clone());
+    async fn send(&self, channel: &mut Channel, way: Way<'_>, ask: &Ask) -> Result<Vec<u8>, No> {
+        let mut request = ask.request(way.master);
+        loop {
+            let kept = channel.link.take().filter(|link| link.serves(way.number));
+            let is_fresh = kept.is_none();
+            let mut link = match kept {
+                Some(link) => link,
+                None => Box::pin(self.connect(&channel.tls, way)).await?,
+            };
+            match self.ask(&mut link, request).await {
+                Ok(answer) => {
+                    channel.link = Some(link);
+                    return answer.body();
+                }
+                // The server had closed what was kept: that is nobody's fault.
+                Err(Lost::Unsent(again)) if !is_fresh => request = *again,
+                Err(lost) => return Err(self.lost(lost).into()),
+            }
         }
-        if let Some(credential) = &ask.credential {
-            request = request.header(AUTHORIZATION, credential);
-        }
-        let response = request.send().await.map_err(|error| self.fault(&error))?;
-        let answer = Answer::read(response).await.map_err(|unread| match unread {
-            Unread::Failed(error) => self.fault(&error),
-            Unread::Oversized => Fault::Oversized(gatepass_contract::wire::MAX_REPLY_BYTES),
-        })?;
-        // The connection goes back to the pool in a task of its own: it gets its turn before the next call asks there.
-        tokio::task::yield_now().await;
-        answer.body()
     }
 
-    fn fault(&self, error: &reqwest::Error) -> Fault {
-        let trusted = match self.endpoint.trust {
+    async fn ask(&self, link: &mut Link, request: Request<Full<Bytes>>) -> Result<Answer, Lost> {
+        let patience = self.endpoint.timeout;
+        let answer = timeout(patience, link.ask(request, MAX_REPLY_BYTES)).await;
+        answer.unwrap_or(Err(Lost::Late(patience)))
+    }
+
+    fn lost(&self, lost: Lost) -> Fault {
+        match lost {
+            Lost::Unsent(_) => Fault::Broken("the connection ended before the request was sent".to_owned()),
+            Lost::Failed(error) => Fault::of(&*error, self.trusted()),
+            Lost::Oversized => Fault::Oversized(MAX_REPLY_BYTES),
+            Lost::Late(waited) => Fault::Silent(waited),
+        }
+    }
+
+    /// For messages: what the certificate should have led to.
+    fn trusted(&self) -> &'static str {
+        match self.endpoint.trust {
             Trust::Pinned(_) => "those that are trusted here",
             Trust::Fingerprint(_) => "the pinned one",
             Trust::System => "those this system trusts",
-        };
-        let waited = Waited { to_connect: self.endpoint.connect_timeout, in_all: self.endpoint.timeout };
-        Fault::of(error, trusted, waited)
+        }
     }
 
-    /// The one connection pool whose servers are verified in full.
-    async fn verified(&self, master: &MasterUrl) -> Result<reqwest::Client, No> {
-        if let Some(client) = self.session().verified.clone() {
-            return Ok(client);
+    /// The one connection whose server is verified in full. Whoever takes it puts it back.
+    async fn verified(&self, way: Way<'_>) -> Result<Channel, No> {
+        if let Some(channel) = self.session().verified.take() {
+            return Ok(channel);
         }
-        let roots = self.roots(master).await?;
-        let client = self.client(Demand::Strict(roots), self.time.clone())?;
-        self.session().verified = Some(client.clone());
-        Ok(client)
+        let roots = self.roots(way).await?;
+        Ok(self.channel(Demand::Strict(roots), self.time.clone())?)
     }
 
     /// What the server's certificate has to lead to. Found once: a fingerprint is as good for one master as for another.
-    async fn roots(&self, master: &MasterUrl) -> Result<Arc<RootCertStore>, No> {
+    async fn roots(&self, way: Way<'_>) -> Result<Arc<RootCertStore>, No> {
         if let Some(roots) = self.session().roots.clone() {
             return Ok(roots);
         }
         let roots = match &self.endpoint.trust {
             Trust::Pinned(anchors) => tls::roots(anchors)?,
             Trust::Fingerprint(fingerprint) => {
-                let offered = self.offered_anchors(master).await?;
+                let offered = self.offered_anchors(way).await?;
                 tls::roots(&offered.pinned(*fingerprint).ok_or(Fault::WrongPin)?)?
             }
             Trust::System => tls::system_roots()?,
@@ -144,39 +177,32 @@ impl Client {
     }
 
     /// The one thing ever read from a server that was not verified.
-    async fn offered_anchors(&self, master: &MasterUrl) -> Result<Anchors, No> {
-        let anyone = self.client(Demand::Nothing, self.time.clone())?;
-        let pem = self.send(&anyone, master, &Ask::open(path::TRUST)).await?;
+    async fn offered_anchors(&self, way: Way<'_>) -> Result<Anchors, No> {
+        let mut anyone = self.channel(Demand::Nothing, self.time.clone())?;
+        let pem = self.send(&mut anyone, way, &Ask::open(path::TRUST)).await?;
         let anchors = std::str::from_utf8(&pem).ok().and_then(|pem| Anchors::from_pem(pem).ok());
         Ok(anchors.ok_or_else(|| Fault::Garbage("what it offers are no trust anchors".to_owned()))?)
     }
 
-    fn client(&self, demand: Demand, time: MasterTime) -> Result<reqwest::Client, Fault> {
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(demand, time)?)
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(self.endpoint.connect_timeout)
-            .timeout(self.endpoint.timeout)
-            .pool_max_idle_per_host(1)
-            // Dropped when the step is over; a timer would only wake the process.
-            .pool_idle_timeout(None)
-            .tcp_nodelay(true)
-            .user_agent(concat!("gatepass/", env!("CARGO_PKG_VERSION")));
-        let unusable = |error: reqwest::Error| Fault::Request(error.without_url().to_string());
-        if let Some(proxy) = &self.endpoint.proxy {
-            builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(unusable)?);
+    /// Behind a gateway the server may be any of the masters: it is verified for all of their names.
+    fn channel(&self, demand: Demand, time: MasterTime) -> Result<Channel, Fault> {
+        let mut names = Vec::new();
+        if !self.endpoint.gateways.is_empty() {
+            for master in &self.endpoint.masters {
+                names.push(server_name(place(master)?.host())?);
+            }
         }
-        builder.build().map_err(unusable)
+        Ok(Channel { tls: Arc::new(tls::config(demand, names, time)?), link: None })
     }
 
-    async fn measure(&self, master: &MasterUrl) -> Result<Skew, No> {
-        let client = self.verified(master).await?;
-        match self.exchanges(&client, master).await {
+    async fn measure(&self, way: Way<'_>) -> Result<Skew, No> {
+        let mut channel = self.verified(way).await?;
+        let measured = self.exchanges(&mut channel, way).await;
+        self.session().verified = Some(channel);
+        match measured {
             Err(No::Fault(fault)) if fault.is_about_dates() && self.may_set_dates_aside() => {
                 tracing::info!(%fault, "asking for the time with the certificate's dates set aside");
-                self.measure_from_nothing(master).await
+                self.measure_from_nothing(way).await
             }
             measured => measured,
         }
@@ -192,20 +218,20 @@ impl Client {
 
     /// The certificate is wrong for the time as it is known: perhaps that time is what is wrong. What the server says
     /// the time to be is only supposed; it is believed when the server's certificate is good at that very time.
-    async fn measure_from_nothing(&self, master: &MasterUrl) -> Result<Skew, No> {
-        let roots = self.roots(master).await?;
-        let lenient = self.client(Demand::DatesAside(roots.clone()), self.time.clone())?;
-        let claimed = self.exchanges(&lenient, master).await?;
-        let strict = self.client(Demand::Strict(roots), self.time.supposing(claimed))?;
-        let measured = self.exchanges(&strict, master).await?;
+    async fn measure_from_nothing(&self, way: Way<'_>) -> Result<Skew, No> {
+        let roots = self.roots(way).await?;
+        let mut lenient = self.channel(Demand::DatesAside(roots.clone()), self.time.clone())?;
+        let claimed = self.exchanges(&mut lenient, way).await?;
+        let mut strict = self.channel(Demand::Strict(roots), self.time.supposing(claimed))?;
+        let measured = self.exchanges(&mut strict, way).await?;
         self.session().verified = Some(strict);
         Ok(measured)
     }
 
-    async fn exchanges(&self, client: &reqwest::Client, master: &MasterUrl) -> Result<Skew, No> {
-        let mut best = self.exchange(client, master).await?;
+    async fn exchanges(&self, channel: &mut Channel, way: Way<'_>) -> Result<Skew, No> {
+        let mut best = self.exchange(channel, way).await?;
         for _ in 1..EXCHANGES {
-            let next = self.exchange(client, master).await?;
+            let next = self.exchange(channel, way).await?;
             if next.doubt <= best.doubt {
                 best = next;
             }
@@ -213,10 +239,10 @@ impl Client {
         Ok(best)
     }
 
-    async fn exchange(&self, client: &reqwest::Client, master: &MasterUrl) -> Result<Skew, No> {
+    async fn exchange(&self, channel: &mut Channel, way: Way<'_>) -> Result<Skew, No> {
         let clock = self.time.clock();
         let left = clock.boot();
-        let reply: TimeReply = parse(&self.send(client, master, &Ask::open(path::TIME)).await?)?;
+        let reply: TimeReply = parse(&self.send(channel, way, &Ask::open(path::TIME)).await?)?;
         let waited = clock.boot().saturating_sub(left);
         // Reckoned back from now: should the wall clock be set on the way, the answer is right for how it stands now.
         Ok(Skew::from_exchange(clock.wall() - waited, reply.received, reply.sent, waited))
@@ -246,7 +272,11 @@ impl Client {
     }
 }
 
-/// One master after the other, until one answers.
+fn place(master: &MasterUrl) -> Result<Place, Fault> {
+    Place::of(&master.at("")).ok_or(Fault::UnknownHost)
+}
+
+/// One way after the other, until a master answers.
 struct Round<'a> {
     client: &'a Client,
     first: usize,
@@ -255,24 +285,24 @@ struct Round<'a> {
 }
 
 impl<'a> Round<'a> {
-    fn next(&mut self) -> Option<&'a MasterUrl> {
-        let masters = &self.client.endpoint.masters;
-        let index = (self.first + self.turn).checked_rem(masters.len())?;
+    fn next(&mut self) -> Option<Way<'a>> {
+        let ways = self.client.endpoint.ways();
+        let number = (self.first + self.turn).checked_rem(ways)?;
         self.turn += 1;
-        (self.turn <= masters.len()).then(|| &masters[index])
+        if self.turn <= ways { self.client.endpoint.way(number) } else { None }
     }
 
-    /// `None`: this one cannot be used, go on with the next. An error: all of them would refuse.
-    fn judge<T>(&mut self, master: &MasterUrl, answer: Result<T, No>) -> Result<Option<T>, MasterError> {
-        let master = master.clone();
+    /// `None`: this way leads nowhere, go on with the next. An error: every master would refuse.
+    fn judge<T>(&mut self, way: Way<'_>, answer: Result<T, No>) -> Result<Option<T>, MasterError> {
+        let master = way.master.clone();
         match answer {
             Ok(answer) => {
-                let masters = self.client.endpoint.masters.len();
-                self.client.session().first = (self.first + self.turn - 1) % masters;
+                self.client.session().first = way.number;
                 Ok(Some(answer))
             }
             Err(No::Refused(refusal)) => Err(MasterError::Refused { master, refusal }),
             Err(No::Fault(fault)) => {
+                let fault = fault.by(way.gateway);
                 tracing::debug!(%master, %fault, "this master cannot be used");
                 self.failed.push(MasterError::Fault { master, fault });
                 Ok(None)
@@ -291,6 +321,23 @@ impl Ask {
     const fn open(path: &'static str) -> Self {
         Self { method: Method::GET, path, body: Vec::new(), credential: None }
     }
+
+    fn request(&self, master: &MasterUrl) -> Request<Full<Bytes>> {
+        let url = master.at(self.path);
+        let mut request = Request::builder()
+            .method(self.method.clone())
+            .uri(url.path())
+            .header(HOST, url.authority())
+            .header(USER_AGENT, concat!("gatepass/", env!("CARGO_PKG_VERSION")));
+        if !self.body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(credential) = &self.credential {
+            request = request.header(AUTHORIZATION, credential);
+        }
+        let body = Full::new(Bytes::from(self.body.clone()));
+        request.body(body).expect("a URL's path and authority are in order")
+    }
 }
 
 fn bearer(token: &str) -> HeaderValue {
@@ -307,8 +354,8 @@ fn json(body: &impl Serialize) -> Vec<u8> {
 impl Master for Client {
     async fn probe(&self) -> Result<Skew, MasterError> {
         let mut round = self.round();
-        while let Some(master) = round.next() {
-            if let Some(skew) = round.judge(master, self.measure(master).await)? {
+        while let Some(way) = round.next() {
+            if let Some(skew) = round.judge(way, self.measure(way).await)? {
                 return Ok(skew);
             }
         }
@@ -340,7 +387,11 @@ impl Master for Client {
 
     fn hang_up(&self) {
         let mut session = self.session();
-        (session.first, session.verified) = (0, None);
+        session.verified = None;
+        // The first master is the first choice again; of gateways, the one that worked.
+        if self.endpoint.gateways.is_empty() {
+            session.first = 0;
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use gatepass_contract::time::UnixTime;
 use rustls::{AlertDescription, CertificateError, InvalidMessage as BadMessage};
 
 use super::error::{Refusal, Remedy};
+use crate::net::{NoWay, Place, ProxyError};
 
 /// Why one server cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,39 @@ pub enum Fault {
     /// The proof or the key could not be put into the request.
     #[error("the request cannot be made: {0}")]
     Request(String),
+    /// The proxy on the way does not do it.
+    #[error(transparent)]
+    Proxy(Box<ProxyError>),
+    /// It happened on the way through a gateway, or that cannot be used.
+    #[error(transparent)]
+    Gateway(Box<Behind>),
+    /// The gateway relays as much as it may already.
+    #[error("it takes no further connections now")]
+    GatewayFull,
+    /// The gateway cannot reach any master.
+    #[error("it cannot reach a master itself")]
+    GatewayStuck,
+}
+
+/// What went wrong on the way through a gateway.
+#[derive(Debug, thiserror::Error)]
+#[error("by way of the gateway {gateway}: {fault}")]
+pub struct Behind {
+    /// Which one.
+    pub gateway: Place,
+    /// What happened.
+    pub fault: Fault,
+}
+
+impl From<NoWay> for Fault {
+    fn from(no: NoWay) -> Self {
+        match no {
+            NoWay::UnknownHost => Self::UnknownHost,
+            NoWay::Unreachable(why) => Self::Unreachable(why),
+            NoWay::Silent(waited) => Self::Silent(waited),
+            NoWay::Proxy(error) => Self::Proxy(error),
+        }
+    }
 }
 
 impl Fault {
@@ -100,7 +134,11 @@ impl Fault {
             | Self::Silent(_)
             | Self::Broken(_)
             | Self::Garbage(_)
+            | Self::GatewayFull
+            | Self::GatewayStuck
             | Self::Oversized(_) => now,
+            Self::Proxy(error) if !error.fault.is_lasting() => now,
+            Self::Gateway(behind) => behind.fault.remedy(),
             Self::Status { status: 408 | 429 | 500.., retry_after } => {
                 Remedy::Wait { at_least: retry_after.unwrap_or_default() }
             }
@@ -116,12 +154,21 @@ impl Fault {
             | Self::NoSystemRoots
             | Self::Redirect
             | Self::Status { .. }
+            | Self::Proxy(_)
             | Self::Request(_) => Remedy::CallHuman,
         }
     }
 
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Proxy(error) => Some(error.fault.hint()),
+            Self::Gateway(behind) => behind.fault.hint_behind_gateway(),
+            Self::GatewayFull => {
+                Some("raise `max_connections` in the gateway's [gateway], or name another gateway")
+            }
+            Self::GatewayStuck => Some(
+                "look at the gateway's own way to the master: run `gatepass check` on the gateway's host",
+            ),
             Self::UnknownHost => Some("check the spelling of the master's URL and this host's name service"),
             Self::Unreachable(_) => Some("check that the master runs, and host, port and firewall"),
             Self::Silent(_) => Some("check the network on the way, or allow more time in `[http]`"),
@@ -142,30 +189,53 @@ impl Fault {
         }
     }
 
+    /// Seen from behind a gateway, some things have other causes.
+    fn hint_behind_gateway(&self) -> Option<&'static str> {
+        if matches!(self, Self::UnknownHost) {
+            Some("check the spelling in `gateways` and this host's name service")
+        } else if matches!(self, Self::Unreachable(_) | Self::Silent(_)) {
+            Some("check that an agent with a [gateway] runs there, and host, port and firewall")
+        } else if matches!(self, Self::OtherName(_)) {
+            Some(
+                "name the master's own URL in `masters`: its certificate is not one that a gatepass master made for itself",
+            )
+        } else {
+            self.hint()
+        }
+    }
+
     /// Whether nothing but the dates of its certificate speaks against the server.
     pub(super) fn is_about_dates(&self) -> bool {
         matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
     }
 
     /// What a failed exchange means. `trusted` names what the certificate should have led to.
-    pub(super) fn of(error: &reqwest::Error, trusted: &'static str, waited: Waited) -> Self {
-        if let Some(tls) = find::<rustls::Error>(error) {
-            return Self::of_tls(tls, trusted);
+    pub(super) fn of(error: &(dyn Error + 'static), trusted: &'static str) -> Self {
+        match find::<rustls::Error>(error) {
+            Some(tls) => Self::of_tls(tls, trusted),
+            None => Self::Broken(deepest(error)),
         }
-        if error.is_dns() {
-            return Self::UnknownHost;
-        }
-        if error.is_timeout() {
-            return Self::Silent(if error.is_connect() { waited.to_connect } else { waited.in_all });
-        }
-        let deepest = deepest(error);
-        match find::<io::Error>(error).map(io::Error::kind) {
-            Some(io::ErrorKind::ConnectionRefused) => Self::Unreachable("connection refused".to_owned()),
-            Some(io::ErrorKind::UnexpectedEof) if error.is_connect() => {
+    }
+
+    /// What a failed TLS handshake means. A gateway that leads nowhere says so with an alert of its own.
+    pub(super) fn of_handshake(error: &io::Error, trusted: &'static str, is_gateway: bool) -> Self {
+        use rustls::Error::AlertReceived;
+        match find::<rustls::Error>(error) {
+            Some(AlertReceived(AlertDescription::InternalError)) if is_gateway => Self::GatewayStuck,
+            Some(AlertReceived(AlertDescription::AccessDenied)) if is_gateway => Self::GatewayFull,
+            Some(tls) => Self::of_tls(tls, trusted),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Self::Unreachable("the server hung up in the TLS handshake".to_owned())
             }
-            _ if error.is_connect() => Self::Unreachable(deepest),
-            _ => Self::Broken(deepest),
+            None => Self::Unreachable(deepest(error)),
+        }
+    }
+
+    /// Seen through that gateway, if there is one.
+    pub(super) fn by(self, gateway: Option<&Place>) -> Self {
+        match gateway {
+            Some(gateway) => Self::Gateway(Box::new(Behind { gateway: gateway.clone(), fault: self })),
+            None => self,
         }
     }
 
@@ -207,13 +277,6 @@ impl Fault {
 
 fn instant(at: rustls_pki_types::UnixTime) -> UnixTime {
     UnixTime::from_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
-}
-
-/// How long was waited at most.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Waited {
-    pub(super) to_connect: Duration,
-    pub(super) in_all: Duration,
 }
 
 /// The first `T` among the causes. An `io::Error` hides the one it wraps from `source`: that is looked for inside.

@@ -7,6 +7,7 @@ mod client;
 mod endpoint;
 mod error;
 mod fault;
+mod link;
 mod reply;
 mod tls;
 
@@ -20,7 +21,7 @@ use gatepass_contract::wire::agent::{EnrolRequest, Issued, RenewRequest, ReportR
 pub use client::Client;
 pub use endpoint::{Endpoint, Trust};
 pub use error::{MasterError, Refusal, Remedy};
-pub use fault::Fault;
+pub use fault::{Behind, Fault};
 
 /// Who calls, after enrolment: each call carries a proof signed with the key.
 #[derive(Debug, Clone)]

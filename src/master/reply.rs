@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use gatepass_contract::wire::{MAX_REPLY_BYTES, Problem};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use gatepass_contract::wire::Problem;
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, RETRY_AFTER};
+use hyper::http::response;
 use serde::de::DeserializeOwned;
 
 use super::error::Refusal;
@@ -33,25 +34,9 @@ impl From<Fault> for No {
     }
 }
 
-/// Why a body was not read to its end.
-#[derive(Debug)]
-pub(super) enum Unread {
-    Failed(reqwest::Error),
-    Oversized,
-}
-
 impl Answer {
-    /// Reads no more than any legitimate answer has.
-    pub(super) async fn read(mut response: Response) -> Result<Self, Unread> {
-        let (status, retry_after) = (response.status(), retry_after(response.headers()));
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(Unread::Failed)? {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                return Err(Unread::Oversized);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Self { status, retry_after, body })
+    pub(super) fn new(head: &response::Parts, body: Vec<u8>) -> Self {
+        Self { status: head.status, retry_after: retry_after(&head.headers), body }
     }
 
     /// The body of a success.

@@ -41,9 +41,17 @@ pub(super) fn system_roots() -> Result<Arc<RootCertStore>, Fault> {
     if roots.is_empty() { Err(Fault::NoSystemRoots) } else { Ok(Arc::new(roots)) }
 }
 
-pub(super) fn config(demand: Demand, time: MasterTime) -> Result<ClientConfig, Fault> {
+/// Where `names` are given, the server's certificate has to be for one of them, whatever name was asked for.
+pub(super) fn config(
+    demand: Demand,
+    names: Vec<ServerName<'static>>,
+    time: MasterTime,
+) -> Result<ClientConfig, Fault> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = verifier(demand, &provider)?;
+    let mut verifier = verifier(demand, &provider)?;
+    if !names.is_empty() {
+        verifier = Arc::new(AnyOf { names, verifier });
+    }
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(time))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|error| Fault::Tls(error.to_string()))?
@@ -123,6 +131,51 @@ impl ServerCertVerifier for DatesAside {
 fn common_validity(leaf: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Option<Validity> {
     let mut rest = intermediates.iter().map(|der| pki::validity(der).ok());
     rest.try_fold(pki::validity(leaf).ok()?, |all, one| all.and(one?))
+}
+
+/// Judges the server for each of these names: any will do. Not for the one that was asked for.
+#[derive(Debug)]
+struct AnyOf {
+    /// Not empty.
+    names: Vec<ServerName<'static>>,
+    verifier: Arc<dyn ServerCertVerifier>,
+}
+
+impl ServerCertVerifier for AnyOf {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: rustls_pki_types::UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let judge = |name| self.verifier.verify_server_cert(leaf, intermediates, name, ocsp, now);
+        let judged = self.names.iter().map(judge);
+        judged.reduce(Result::or).unwrap_or_else(|| Err(Error::General("no name to verify".to_owned())))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, leaf, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// Accepts whoever holds the key of the certificate shown: good for reading what is judged by its fingerprint.

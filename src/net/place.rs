@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// A host and a port. As text `host:port`; without a port, the one gateways listen on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,6 +34,12 @@ impl Place {
             None => host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase(),
         };
         (port != 0 && is_host(&host)).then_some(Self { host, port })
+    }
+
+    /// What a URL with a host names.
+    #[must_use]
+    pub fn of(url: &Url) -> Option<Self> {
+        Self::new(url.host_str()?, url.port_or_known_default()?)
     }
 
     /// Name or address, without brackets.

@@ -51,8 +51,7 @@ impl ProxyUrl {
             _ => return Err(BadProxy::Malformed),
         };
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-        let place = url.host_str().zip(url.port_or_known_default());
-        let place = place.filter(|_| is_bare).and_then(|(host, port)| Place::new(host, port));
+        let place = Place::of(url).filter(|_| is_bare);
         Ok(Self { tls, place: place.ok_or(BadProxy::Malformed)? })
     }
 }

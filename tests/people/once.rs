@@ -91,7 +91,8 @@ fn the_agents_client_gets_such_a_key_sees_how_it_stands_and_what_it_pins() {
     let endpoint = Endpoint {
         masters: vec![office.master.url().parse().expect("a URL")],
         trust: Trust::Pinned(Anchors::from_pem(&root).expect("anchors")),
-        proxy: None,
+        gateways: Vec::new(),
+        egress: gatepass::net::Egress::default(),
         connect_timeout: std::time::Duration::from_secs(5),
         timeout: std::time::Duration::from_secs(10),
     };

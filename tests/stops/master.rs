@@ -8,6 +8,7 @@ use gatepass::bundle::Bundle;
 use gatepass::clock::{MasterTime, SystemClock};
 use gatepass::enrol::caller;
 use gatepass::master::{Client, Endpoint, Master as _, Trust};
+use gatepass::net::Egress;
 use gatepass::store::Store;
 use serde_json::Value;
 
@@ -292,7 +293,8 @@ fn deregister(master: &Master, agent: &Agent) -> Result<(), gatepass::master::Ma
     let endpoint = Endpoint {
         masters: vec![master.url().parse().expect("a URL")],
         trust: Trust::Pinned(held.anchors().clone()),
-        proxy: None,
+        gateways: Vec::new(),
+        egress: Egress::default(),
         connect_timeout: SOON,
         timeout: SOON,
     };

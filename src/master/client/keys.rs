@@ -6,7 +6,7 @@ use gatepass_contract::pki;
 use gatepass_contract::secret::{ApiKey, Password};
 use gatepass_contract::wire::agent::{EnrolmentKey, EnrolmentKeyRequest, OwnKey};
 use gatepass_contract::wire::path;
-use reqwest::Method;
+use hyper::Method;
 
 use super::{Ask, Client, bearer, json};
 use crate::master::MasterError;

@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::keys::KeyPair;
 use crate::master::Remedy;
+use crate::net::Egress;
 use server::{Answers, Ca, Seen, http, serve, serve_plain};
 
 const TODAY: UnixTime = UnixTime(1_795_379_123_456);
@@ -40,7 +41,9 @@ fn client(masters: &[&Seen], trust: Trust, clock: UnixTime) -> (Client, MasterTi
     let time = MasterTime::new(Arc::new(ManualClock::at(clock)));
     let (connect_timeout, timeout) = (Duration::from_millis(300), Duration::from_millis(300));
     let masters = masters.iter().map(|seen| seen.url.clone()).collect();
-    (Client::new(Endpoint { masters, trust, proxy: None, connect_timeout, timeout }, time.clone()), time)
+    let (gateways, egress) = (Vec::new(), Egress::default());
+    let endpoint = Endpoint { masters, gateways, egress, trust, connect_timeout, timeout };
+    (Client::new(endpoint, time.clone()), time)
 }
 
 fn caller() -> Caller {
@@ -226,6 +229,27 @@ async fn the_next_master_is_asked_and_remembered_until_the_step_is_over() {
     client.hang_up();
     client.probe().await.expect("again");
     assert_eq!((busy.connections(), fine.connections()), (2, 2));
+}
+
+/// Through gateways, whichever of the masters answers: verified by any of their names, and the gateway that worked goes first.
+#[tokio::test]
+async fn the_gateway_that_worked_last_goes_first() {
+    let (ca, other) = (Ca::new(), Ca::new());
+    let (stranger, fine) = (good(&other).await, good(&ca).await);
+    let elsewhere = serve(&ca, "db7.example.com", around(TODAY), master(&ca, TODAY)).await;
+    let (direct, time) = client(&[&fine], Trust::Pinned(ca.anchors()), TODAY);
+    let place = |seen: &Seen| Place::of(&seen.url.at("")).expect("a place");
+    let named = ["https://m1.example.com", "https://127.0.0.1"].map(|url| url.parse().expect("a URL"));
+    let gateways = vec![place(&stranger), place(&elsewhere), place(&fine)];
+    let endpoint = Endpoint { masters: named.into(), gateways, ..direct.endpoint.clone() };
+    let client = Client::new(endpoint, time);
+    for connections in [1, 2] {
+        client.probe().await.expect("the third one leads to a master");
+        client.hang_up();
+        let seen = (stranger.connections(), elsewhere.connections(), fine.connections());
+        assert_eq!(seen, (1, 1, connections));
+    }
+    assert!(elsewhere.requests().is_empty(), "an agent of that name is no master");
 }
 
 #[tokio::test]
