@@ -82,6 +82,7 @@ const SHORT: MasterOptions = MasterOptions {
     init: &[],
     config: "",
     database: None,
+    listen: "127.0.0.1",
     within: None,
     address: None,
 };

@@ -80,6 +80,10 @@ impl Agent {
     /// A command of `gatepass` with this host's configuration, not yet run.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(program("gatepass"));
+        // What stands between whoever tests and the internet is not between agent and master.
+        for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"] {
+            command.env_remove(name);
+        }
         command.arg("--config").arg(self.config()).args(args).envs(self.env.iter().cloned());
         command
     }

@@ -33,6 +33,8 @@ pub struct MasterOptions {
     pub config: &'static str,
     /// The server its database is on; a file in its directory where absent.
     pub database: Option<String>,
+    /// The address it listens on, where `address` says no other; its names stay as they are.
+    pub listen: &'static str,
     /// Where its directory is made; the system's place for temporary files where absent.
     pub within: Option<PathBuf>,
     /// The address it listens on and is called by; `None` is the loopback's, and the name `localhost`.
@@ -48,6 +50,7 @@ impl Default for MasterOptions {
             init: &[],
             config: "",
             database: None,
+            listen: "127.0.0.1",
             within: None,
             address: None,
         }
@@ -105,6 +108,11 @@ impl Master {
     /// `https://localhost:port`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The port of that.
+    pub fn port(&self) -> u16 {
+        port_of(&self.url)
     }
 
     /// Where it keeps everything.
@@ -181,7 +189,7 @@ fn port_of(url: &str) -> u16 {
 }
 
 fn serve(dir: &Path, options: &MasterOptions, port: u16) -> (Program, String) {
-    let listen = format!("{}:{port}", options.address.unwrap_or("127.0.0.1"));
+    let listen = format!("{}:{port}", options.address.unwrap_or(options.listen));
     let log = File::options().create(true).append(true).open(log_file(dir)).expect("a file");
     let mut command = Command::new(program("gatepass-master"));
     command.args(["serve", "--listen", &listen, "--dir"]).arg(dir).envs(options.env.iter().cloned());

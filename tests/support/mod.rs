@@ -9,6 +9,8 @@ mod faketime;
 mod host;
 mod identity;
 mod master;
+mod middle;
+mod netns;
 mod nspawn;
 mod packages;
 #[allow(dead_code, reason = "shared with the master's own tests: each uses its part")]
@@ -26,6 +28,8 @@ pub use fake::{Ca, Fake, days, http, like_a_master};
 pub use faketime::{FakeClock, real_now};
 pub use host::Host;
 pub use master::{Master, MasterOptions};
+pub use middle::{ConnectProxy, Manners, Tap, balancer, tls_records};
+pub use netns::{Net, with_hosts};
 pub use nspawn::{HERE, Lab, Machine};
 pub use packages::{VERSIONS, package};
 pub use postgres::{Cluster, PASSWORD};
