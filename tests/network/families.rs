@@ -13,8 +13,7 @@ const HOST: (&str, &[&str]) = ("host", &["fd77::2/64"]);
 fn with_ipv6_alone_everything_works() {
     let Some(net) = Net::new(&["server", "host"]) else { return };
     net.link(SERVER, HOST);
-    let options =
-        MasterOptions { listen: "[::]", init: &["--name", "fd77::1"], ..MasterOptions::default() };
+    let options = MasterOptions { listen: "[::]", init: &["--name", "fd77::1"], ..MasterOptions::default() };
     let master = net.within("server", || Master::with(options));
     let url = format!("https://[fd77::1]:{}", master.port());
     let (key, elsewhere) = net.within("server", || {
