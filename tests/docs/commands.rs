@@ -4,11 +4,44 @@ use clap::{Arg, Command, CommandFactory as _};
 
 use super::{documents, markdown, text};
 
-#[test]
-fn every_command_that_is_named_exists() {
+fn programs() -> [Command; 3] {
     let mut programs =
         [gatepass::cli::Cli::command(), gatepass_master::cli::Arguments::command(), gatepassctl::command()];
     programs.iter_mut().for_each(Command::build);
+    programs
+}
+
+#[test]
+fn every_example_in_the_help_exists() {
+    let programs = programs();
+    let mut examples = Vec::new();
+    programs.iter().for_each(|program| gather(program, &mut examples));
+    for example in &examples {
+        let words: Vec<_> = example.split_whitespace().collect();
+        let program =
+            programs.iter().find(|program| words[0] == program.get_name()).expect("it is looked for");
+        assert_eq!(unknown(program, &words[1..]), None, "{example}");
+    }
+    assert!(examples.len() > 5, "{examples:?}");
+}
+
+/// Lines of the texts behind the options that begin with a program, or with `Example:` and one.
+fn gather(command: &Command, examples: &mut Vec<String>) {
+    let texts = [command.get_after_help(), command.get_after_long_help()];
+    for text in texts.into_iter().flatten() {
+        let lines = text.to_string().replace("\\\n", "");
+        let lines = lines.lines().map(|line| line.trim().trim_start_matches("Example: "));
+        let is_command = |line: &&str| {
+            ["gatepass ", "gatepass-master ", "gatepassctl "].iter().any(|name| line.starts_with(name))
+        };
+        examples.extend(lines.filter(is_command).map(str::to_owned));
+    }
+    command.get_subcommands().for_each(|inner| gather(inner, examples));
+}
+
+#[test]
+fn every_command_that_is_named_exists() {
+    let programs = programs();
     let mut seen = 0;
     for document in documents() {
         for (line, span) in markdown::code_spans(&text(&document)) {

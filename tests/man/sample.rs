@@ -54,7 +54,7 @@ impl Page {
             ".TH {name} 5 {DATE} \"{source}\" Gatepass\n.ad l\n.SH NAME\n{name} \\- {about}\n.SH SYNOPSIS\n.I {file}\n\
              .SH DESCRIPTION\nThe file is TOML. {intro}\n.PP\n\
              Durations are written with their unit: y, d, h, min, s, ms (\\fB12h\\fR, \\fB1d 12h\\fR); a bare number is \
-             refused.\nEach key is shown with its default. Where \\fIexample\\fR stands beside it, there is none.\n\
+             refused.\nEach key is shown with its default; where \\fIexample\\fR stands beside it, the value is only that.\n\
              .SH KEYS\n{}.SH FILES\n.I {file}\n.SH SEE ALSO\n.BR {see},\n.BR gatepass (7)\n",
             keys(&text(sample), required)
         )
