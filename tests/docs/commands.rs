@@ -15,7 +15,9 @@ fn programs() -> [Command; 3] {
 fn every_example_in_the_help_exists() {
     let programs = programs();
     let mut examples = Vec::new();
-    programs.iter().for_each(|program| gather(program, &mut examples));
+    for program in &programs {
+        gather(program, &mut examples);
+    }
     for example in &examples {
         let words: Vec<_> = example.split_whitespace().collect();
         let program =
@@ -36,7 +38,9 @@ fn gather(command: &Command, examples: &mut Vec<String>) {
         };
         examples.extend(lines.filter(is_command).map(str::to_owned));
     }
-    command.get_subcommands().for_each(|inner| gather(inner, examples));
+    for inner in command.get_subcommands() {
+        gather(inner, examples);
+    }
 }
 
 #[test]
