@@ -290,3 +290,53 @@ fn the_masters_package_serves_agents_of_the_same_host() {
         assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
     });
 }
+
+/// The first two commands of somebody who has the package and a key, and the last two.
+#[test]
+fn two_commands_make_a_service_and_two_leave_no_trace() {
+    Lab::run(|lab| {
+        let master = master();
+        let host = lab.boot("db7", 7);
+        let before = files(&host);
+        host.write(
+            "/root/key",
+            0o600,
+            std::fs::read(master.api_key("hosts", &[])).expect("it was just made"),
+        );
+        install(&host, VERSIONS[0], &["gatepass"]).expect(0);
+        let command = ["gatepass", "install", "--master", master.url(), "--apikey-file", "/root/key"];
+        host.run(&command).expect(0);
+        let states = ["ActiveState", "UnitFileState"].map(|name| host.show("gatepass.service", name));
+        assert_eq!(states, ["active", "enabled"]);
+        assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
+        let (held, pid) = (identity(&host), main_pid(&host));
+        assert!(held.is_object(), "{}", host.journal("gatepass"));
+        host.run(&command).expect(0);
+        assert_eq!((identity(&host), main_pid(&host)), (held, pid), "the second time changes nothing");
+        host.run(&["gatepass", "uninstall"]).expect(0);
+        assert_eq!(host.show("gatepass.service", "ActiveState"), "inactive");
+        host.sh("dpkg --purge gatepass; rm /root/key");
+        let left: Vec<_> = files(&host).difference(&before).cloned().collect();
+        assert_eq!(left, [""; 0]);
+    });
+}
+
+#[test]
+fn an_image_that_was_sealed_knows_its_masters_and_not_who_it_was() {
+    Lab::run(|lab| {
+        let master = master();
+        let host = started(lab, &master, "");
+        let agent = identity(&host)["agent"].clone();
+        let configuration = host.sh("cat /etc/gatepass/config.toml");
+        host.sh("systemctl stop gatepass; gatepass seal");
+        assert!(identity(&host).is_null());
+        assert_eq!(host.sh("find -L /var/lib/gatepass -name '*.key' -o -name '*.jwt'"), "");
+        assert_eq!(host.sh("cat /etc/gatepass/config.toml"), configuration);
+        host.write("/etc/credstore/gatepass.apikey", 0o600, {
+            std::fs::read(master.api_key("images", &[])).expect("it was just made")
+        });
+        host.sh("systemctl start gatepass");
+        assert!(identity(&host).is_object(), "{}", host.journal("gatepass"));
+        assert_ne!(identity(&host)["agent"], agent, "another host");
+    });
+}
