@@ -1,12 +1,16 @@
 //! `gatepass install` and what undoes it, on fresh hosts.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
 use gatepass_contract::pki::Chain;
 
-use crate::support::{Agent, FakeClock, Host, Identity, Master, MasterOptions, Output, Program, eventually};
+use crate::support::{
+    Agent, FakeClock, HERE, Host, Identity, Lab, Machine, Master, MasterOptions, Output, Program, eventually,
+    program,
+};
 
 const STATE: &str = "/var/lib/gatepass";
 const KEY: &str = "/root/key";
@@ -372,4 +376,61 @@ fn adopted_certificates_give_way_when_a_renewal_of_theirs_is_due() {
     let (own, theirs) = (from(host.read("/opt/certs/tls.crt")), from(theirs));
     // They live for 15 s and are dated back by a minute; nine tenths of that are over 7 s after they were made.
     assert!(own.since(theirs) >= Duration::from_secs(6), "not before it was due: {theirs} {own}");
+}
+
+/// What an installation under systemd comes to, and what is left when it has gone again.
+#[test]
+fn under_systemd_the_service_enrols_and_leaves_without_a_trace() {
+    Lab::run(|lab| {
+        let mut master = Master::with(MasterOptions { address: Some(HERE), ..MasterOptions::default() });
+        let host = lab.boot("db8", 8);
+        let key = std::fs::read(master.api_key("hosts", &[])).expect("it was just made");
+        host.write(KEY, 0o600, key);
+        host.copy(&program("gatepass"), "/root/gatepass");
+        let before = files(&host);
+        let url = master.url().to_owned();
+        let install = ["/root/gatepass", "install", "--master", &url, "--apikey-file", KEY, "--wait", "20s"];
+        // Refused first: nothing is left, not even what systemd makes for a service.
+        master.ctl(&["key", "suspend", "hosts"]).expect(0);
+        let refused = host.run(&install).expect(4);
+        assert!(refused.stderr.contains("this host is as it was before"), "{}", refused.stderr);
+        assert_eq!(files(&host), before);
+        master.ctl(&["key", "resume", "hosts"]).expect(0);
+
+        let installed = host.run(&install).expect(0);
+        assert!(installed.stdout.ends_with("everything is in place\n"), "{installed:?}");
+        let held = host.run(&["gatepass", "--json", "status"]).json()["identity"].clone();
+        assert!(held.is_object(), "{held}");
+        let state = ["ActiveState", "UnitFileState"].map(|name| host.show("gatepass.service", name));
+        assert_eq!(state, ["active", "enabled"]);
+        assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
+        assert_eq!(
+            host.sh("stat -Lc '%U %a' /var/lib/gatepass /etc/credstore/gatepass.apikey"),
+            "gatepass 700\nroot 600\n"
+        );
+        let pid = host.show("gatepass.service", "MainPID");
+        let again = host.run(&install).expect(0);
+        assert_eq!(again.stdout, "nothing to do: everything is in place\n", "{}", again.stderr);
+        assert_eq!(host.show("gatepass.service", "MainPID"), pid, "it goes on undisturbed");
+
+        // The master is away: everything stays, and the service runs again.
+        master.kill();
+        let stays = host.run(&["gatepass", "uninstall"]).expect(3);
+        assert!(stays.stderr.contains("could not be told"), "{}", stays.stderr);
+        assert_eq!(host.show("gatepass.service", "ActiveState"), "active");
+        master.restart(Vec::new());
+        host.run(&["gatepass", "uninstall"]).expect(0);
+        assert_eq!((files(&host), agents(&master, "active")), (before, 0));
+        assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
+    });
+}
+
+/// Every file there, but what the system keeps about itself and account tools leave behind.
+fn files(host: &Machine) -> BTreeSet<String> {
+    let found = host.sh(
+        "find / \\( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp \
+         -o -path /var/log -o -path /var/lib/systemd \\) -prune -o -print",
+    );
+    let residue = |file: &&str| file.starts_with("/etc/") && file.ends_with('-') || *file == "/etc/.pwd.lock";
+    found.lines().filter(|file| !residue(file)).map(str::to_owned).collect()
 }
