@@ -425,6 +425,37 @@ fn under_systemd_the_service_enrols_and_leaves_without_a_trace() {
     });
 }
 
+/// The service may read, and one day replace, what belongs to somebody else; nothing else changes for it.
+#[test]
+fn under_systemd_a_service_takes_over_the_certificates_of_somebody_else() {
+    Lab::run(|lab| {
+        let options = MasterOptions { address: Some(HERE), lifetime: "25s", ..MasterOptions::default() };
+        let master = Master::with(options);
+        let host = lab.boot("db9", 9);
+        let key = std::fs::read(master.api_key("hosts", &[])).expect("it was just made");
+        host.write(KEY, 0o600, key);
+        host.copy(&program("gatepass"), "/root/gatepass");
+        let agent = Agent::new(&[master.url()], &master.api_key("others", &[]));
+        agent.run(&["download"]).expect(0);
+        let Identity { key, certificate, anchors, .. } = agent.identity().expect("one of its own");
+        for (name, text) in [("tls.crt", &certificate), ("tls.key", &key), ("ca.crt", &anchors)] {
+            host.write(&format!("/opt/twa/TWSDATA/ssl/certs/{name}"), 0o600, text);
+        }
+        host.sh("useradd --system wauser; chmod 0700 /opt/twa; chown -R wauser:wauser /opt/twa");
+        host.run(&["/root/gatepass", "adopt", "/opt/twa"]).expect(0);
+        let hurry = "renewal = { floor = '1s', after = 90, spread = 1 }";
+        host.sh(&format!("printf \"{hurry}\\n\" | cat - /etc/gatepass/config.toml >/root/new; cp /root/new /etc/gatepass/config.toml"));
+        host.run(&["/root/gatepass", "install", "--master", master.url(), "--apikey-file", KEY]).expect(0);
+        let certs = "/opt/twa/TWSDATA/ssl/certs";
+        eventually("the agent's own take their place", Duration::from_secs(60), || {
+            host.run(&["test", "-s", &format!("{certs}/tls.sth")]).code == Some(0)
+        });
+        assert_eq!(host.sh(&format!("stat -Lc '%U %a' {certs}/tls.key {certs}")), "wauser 600\nwauser 750\n");
+        assert_eq!(host.sh(&format!("cat {certs}.before-gatepass/tls.crt")), certificate);
+        assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
+    });
+}
+
 /// Every file there, but what the system keeps about itself and account tools leave behind.
 fn files(host: &Machine) -> BTreeSet<String> {
     let found = host.sh(

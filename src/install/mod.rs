@@ -32,7 +32,7 @@ pub use event::{Did, Event};
 pub use host::{Account, Missing, Owner, has_systemd};
 pub use journal::Made;
 pub use native::{KEY, Native, PLACE, Service, UNIT, USER, plan};
-pub use service::{Spawned, Unit, start, stop};
+pub use service::{DropIn, Spawned, Unit, is_active, start, stop};
 pub use step::Step;
 
 #[cfg(test)]

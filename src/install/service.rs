@@ -37,22 +37,53 @@ impl Unit {
     }
 
     pub(super) async fn look(&self) -> Result<Look, Failure> {
-        let path = self.path();
-        let Some(found) = look_at_file(&path)? else {
-            return Ok(Look::Wanting(Made::Unit { path, before: None }));
-        };
-        let same = fs::read(&path).at("read", &path)? == self.text.as_bytes();
-        if same && show(&self.name, "NeedDaemonReload").await? == "no" {
-            return Ok(Look::Fine);
-        }
-        let before = Some(Kept::of(&path, &found));
-        Ok(Look::Wanting(Made::Unit { path, before }))
+        look_at_unit(&self.name, self.path(), &self.text).await
     }
 
     pub(super) async fn act(&self) -> Result<(), Failure> {
         place(&self.path(), self.text.as_bytes(), 0o644, &Owner::default())?;
         reload().await
     }
+}
+
+/// What one unit of this host has beyond its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DropIn {
+    /// The unit's name, with `.service`.
+    pub unit: String,
+    /// Its own, without `.conf`.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+}
+
+impl DropIn {
+    /// Its file; the directory is there already.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        Path::new(UNITS).join(format!("{}.d/{}.conf", self.unit, self.name))
+    }
+
+    pub(super) async fn look(&self) -> Result<Look, Failure> {
+        look_at_unit(&self.unit, self.path(), &self.text).await
+    }
+
+    pub(super) async fn act(&self) -> Result<(), Failure> {
+        place(&self.path(), self.text.as_bytes(), 0o644, &Owner::default())?;
+        reload().await
+    }
+}
+
+async fn look_at_unit(unit: &str, path: PathBuf, text: &str) -> Result<Look, Failure> {
+    let Some(found) = look_at_file(&path)? else {
+        return Ok(Look::Wanting(Made::Unit { path, before: None }));
+    };
+    let same = fs::read(&path).at("read", &path)? == text.as_bytes();
+    if same && show(unit, "NeedDaemonReload").await? == "no" {
+        return Ok(Look::Fine);
+    }
+    let before = Some(Kept::of(&path, &found));
+    Ok(Look::Wanting(Made::Unit { path, before }))
 }
 
 fn systemctl(args: &[&str]) -> Command {
@@ -82,7 +113,8 @@ pub(super) async fn disable(unit: &str) -> Result<(), Failure> {
     tool(&mut systemctl(&["disable", unit])).await.map(drop)
 }
 
-async fn is_active(unit: &str) -> Result<bool, Failure> {
+/// Whether it runs.
+pub async fn is_active(unit: &str) -> Result<bool, Failure> {
     Ok(show(unit, "ActiveState").await? == "active")
 }
 

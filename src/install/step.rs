@@ -5,7 +5,7 @@ use super::enrolment::{Enrolment, Joined};
 use super::error::Failure;
 use super::host::Account;
 use super::journal::Made;
-use super::service::{self, Spawned, Unit};
+use super::service::{self, DropIn, Spawned, Unit};
 
 /// One step of a plan: it looks first, acts only where something is wanting, and can be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Step {
     Joined(Joined),
     /// systemd knows a unit.
     Unit(Unit),
+    /// A unit may more than its file says.
+    DropIn(DropIn),
     /// A unit starts with the host.
     Enabled {
         /// Its name, with `.service`.
@@ -65,6 +67,7 @@ impl Step {
             Self::Enrolment(enrolment) => format!("enrol into {}", enrolment.state_dir.display()),
             Self::Joined(joined) => format!("see that {} enrols", joined.unit),
             Self::Unit(unit) => format!("make the unit {}", unit.name),
+            Self::DropIn(drop_in) => format!("write {}", drop_in.path().display()),
             Self::Enabled { unit } => format!("enable {unit}"),
             Self::Started { unit } => format!("start {unit}"),
             Self::Spawned(spawned) => format!("start an agent for {}", spawned.state_dir.display()),
@@ -83,6 +86,7 @@ impl Step {
             Self::Enrolment(enrolment) => Ok(enrolment.look()),
             Self::Joined(joined) => Ok(joined.look()),
             Self::Unit(unit) => unit.look().await,
+            Self::DropIn(drop_in) => drop_in.look().await,
             Self::Enabled { unit } => service::look_enabled(unit).await,
             Self::Started { unit } => service::look_started(unit, changed).await,
             Self::Spawned(spawned) => Ok(spawned.look()),
@@ -101,6 +105,7 @@ impl Step {
             Self::Enrolment(enrolment) => enrolment.act().await,
             Self::Joined(joined) => joined.act().await,
             Self::Unit(unit) => unit.act().await,
+            Self::DropIn(drop_in) => drop_in.act().await,
             Self::Enabled { unit } => service::enable(unit).await,
             Self::Started { unit } => service::start(unit).await,
             Self::Spawned(spawned) => spawned.act().await,

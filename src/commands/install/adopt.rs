@@ -11,7 +11,7 @@ use crate::adopted;
 use crate::cli::AdoptArgs;
 use crate::commands::Exit;
 use crate::config::Config;
-use crate::install::{self, Content, Contents, Directory, Event, File, Owner, Plan, Step};
+use crate::install::{self, Content, Contents, Directory, DropIn, Event, File, Owner, Plan, Step};
 
 /// Where an instance keeps them.
 const INSIDE: [&str; 3] = ["", "ssl/certs", "TWSDATA/ssl/certs"];
@@ -29,7 +29,7 @@ pub(in crate::commands) async fn adopt(file: Option<&Path>, args: AdoptArgs, jso
     let text = settled(&path, &dir)?;
     let contents = Contents::Anybodys;
     let above = path.parent().unwrap_or(Path::new("/")).to_owned();
-    let steps = vec![
+    let mut steps = vec![
         Step::Directory(Directory { path: above, owner: Owner::default(), mode: None, contents }),
         Step::File(File {
             path,
@@ -39,12 +39,37 @@ pub(in crate::commands) async fn adopt(file: Option<&Path>, args: AdoptArgs, jso
             keep: false,
         }),
     ];
-    let plan = Plan { place: install::PLACE.into(), steps };
-    let exit = carry_out(&plan, args.dry_run, &mut tell).await?;
-    if !args.dry_run {
-        tell(Event::Note { what: "a running agent takes it up with `systemctl reload gatepass`".to_owned() });
+    if install::has_systemd() {
+        steps.extend(opened(&dir).await?);
     }
-    Ok(exit)
+    carry_out(&Plan { place: install::PLACE.into(), steps }, args.dry_run, &mut tell).await
+}
+
+/// The service's sandbox is opened for that directory, which belongs to somebody else; one that runs takes it up.
+async fn opened(dir: &Path) -> Result<Vec<Step>> {
+    let drop_in = DropIn { unit: install::UNIT.to_owned(), name: "adopted".to_owned(), text: opening(dir) };
+    let above = drop_in.path().parent().expect("it has one").to_owned();
+    let contents = Contents::Anybodys;
+    let mut steps = vec![
+        Step::Directory(Directory { path: above, owner: Owner::default(), mode: None, contents }),
+        Step::DropIn(drop_in),
+    ];
+    if install::is_active(install::UNIT).await? {
+        steps.push(Step::Started { unit: install::UNIT.to_owned() });
+    }
+    Ok(steps)
+}
+
+fn opening(dir: &Path) -> String {
+    let above = dir.parent().unwrap_or(dir).display();
+    let home = ["/home", "/root"].iter().any(|home| dir.starts_with(home));
+    let home = if home { "ProtectHome=no\n" } else { "" };
+    format!(
+        "# Made by `gatepass adopt`: certificates of another user are read, and one day replaced, with its owner kept.\n\
+         [Service]\nReadWritePaths=\"{above}\"\n{home}PrivateUsers=no\n\
+         CapabilityBoundingSet=CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE\n\
+         AmbientCapabilities=CAP_CHOWN CAP_FOWNER CAP_DAC_OVERRIDE\nSystemCallFilter=@chown\n"
+    )
 }
 
 fn find(given: &Path) -> Result<PathBuf> {
