@@ -29,6 +29,7 @@ mod names;
 mod network;
 mod notices;
 mod openapi;
+mod packages;
 mod outputs;
 mod people;
 mod rest;
