@@ -115,7 +115,8 @@ fn validator() -> PathBuf {
     if !home.join("complete").exists() {
         Output::of(tool("python3").args(["-m", "venv", "--clear"]).arg(&home)).expect(0);
         let mut pip = tool(home.join("bin/pip"));
-        Output::of(pip.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(&requirements)).expect(0);
+        Output::of(pip.args(["install", "--quiet", "--no-deps", "--requirement"]).arg(&requirements))
+            .expect(0);
         write(home.join("complete"), "");
     }
     home.join("bin/python")
@@ -148,7 +149,9 @@ fn the_archive_installs_and_goes_without_a_trace() {
         install(&from, &["--prefix", at]).expect(0);
     }
     let there = files_below(&prefix);
-    for file in ["bin/gatepass", "bin/twsinst", "bin/AgentCertificateDownloader.sh", "share/man/man1/gatepass.1"] {
+    for file in
+        ["bin/gatepass", "bin/twsinst", "bin/AgentCertificateDownloader.sh", "share/man/man1/gatepass.1"]
+    {
         assert!(there.iter().any(|found| found == file), "{file} in {there:?}");
     }
     assert!(!there.iter().any(|found| found == "bin/gatepassctl"), "it was not asked for: {there:?}");
@@ -172,7 +175,8 @@ fn an_archive_that_is_not_whole_installs_nothing() {
         assert!(out.stderr.contains(spoil) && out.stderr.contains("nothing was installed"), "{out:?}");
         assert!(!prefix.exists());
     }
-    let sums = Output::of(tool("sha256sum").arg("--check").arg(the(".sha256")).current_dir(packages())).expect(0);
+    let sums =
+        Output::of(tool("sha256sum").arg("--check").arg(the(".sha256")).current_dir(packages())).expect(0);
     assert!(sums.stdout.ends_with(": OK\n"));
 }
 
@@ -193,13 +197,20 @@ fn an_agent_is_installed_asleep_and_purged_without_a_trace() {
     let Some(host) = Host::fresh() else { return };
     let deb = the("/gatepass_0.1.0_amd64.deb");
     dpkg(&host, &["--install", &deb]).expect(0);
-    host.sh("getent passwd gatepass && test -d /etc/credstore && test -f /etc/gatepass/config.toml").expect(0);
+    host.sh("getent passwd gatepass && test -d /etc/credstore && test -f /etc/gatepass/config.toml")
+        .expect(0);
     host.sh("test ! -e /etc/systemd/system/multi-user.target.wants/gatepass.service").expect(0);
     host.sh("gatepass config validate && gatepass preflight && twsinst --version").expect(0);
     // What running it leaves, and what belongs to it by hand.
-    host.sh("install -d -m 700 -o gatepass /var/lib/private/gatepass && ln -s private/gatepass /var/lib/gatepass").expect(0);
+    host.sh(
+        "install -d -m 700 -o gatepass /var/lib/private/gatepass && ln -s private/gatepass /var/lib/gatepass",
+    )
+    .expect(0);
     host.sh("echo 1 > /var/lib/gatepass/format; echo key > /etc/credstore/gatepass.apikey").expect(0);
-    host.sh("mkdir /etc/systemd/system/gatepass.service.d && touch /etc/systemd/system/gatepass.service.d/a.conf").expect(0);
+    host.sh(
+        "mkdir /etc/systemd/system/gatepass.service.d && touch /etc/systemd/system/gatepass.service.d/a.conf",
+    )
+    .expect(0);
     dpkg(&host, &["--install", &deb]).expect(0);
     dpkg(&host, &["--remove", "gatepass"]).expect(0);
     host.sh("test -f /etc/gatepass/config.toml -a -f /var/lib/gatepass/format -a -f /etc/credstore/gatepass.apikey").expect(0);
@@ -212,11 +223,15 @@ fn a_downgrade_below_what_wrote_the_state_is_refused() {
     let Some(host) = Host::fresh() else { return };
     let deb = the("/gatepass_0.1.0_amd64.deb");
     dpkg(&host, &["--install", &deb]).expect(0);
-    host.sh("mkdir -m 700 /srv/identity && echo 2 > /srv/identity/format && chmod 600 /srv/identity/format").expect(0);
+    host.sh("mkdir -m 700 /srv/identity && echo 2 > /srv/identity/format && chmod 600 /srv/identity/format")
+        .expect(0);
     host.sh("echo 'state_dir = \"/srv/identity\"' >> /etc/gatepass/config.toml").expect(0);
     let out = dpkg(&host, &["--install", &deb]).expect(1);
     let want = "the state in /srv/identity has format 2, the program in this package reads up to 1";
-    assert!(out.stderr.contains(want) && out.stderr.contains("hint: install the version that wrote it"), "{out:?}");
+    assert!(
+        out.stderr.contains(want) && out.stderr.contains("hint: install the version that wrote it"),
+        "{out:?}"
+    );
     let state = host.sh("dpkg-query --show --showformat='${db:Status-Status}' gatepass").expect(0);
     assert_eq!(state.stdout, "installed");
     let out = host.sh("gatepass preflight").expect(4);
@@ -232,4 +247,66 @@ fn a_downgrade_below_what_wrote_the_state_is_refused() {
     assert!(out.stderr.contains("the database has schema 99"), "{out:?}");
     dpkg(&host, &["--purge", "gatepass-master"]).expect(0);
     assert!(!traces(&host).iter().any(|path| path.contains("master")), "{:?}", traces(&host));
+}
+
+/// An image of what the programs and the build files need of a base, and no more: taken from this machine.
+const BASE: &str = r#"
+mkdir -p "$0/base/tmp"
+for file in /bin/sh /usr/bin/install $(ldd /bin/sh /usr/bin/install "$@" | grep -o '/[^ :]*' | sort -u); do
+    [ ! -e "$file" ] || { mkdir -p "$0/base/$(dirname "$file")" && cp -L "$file" "$0/base/$file"; }
+done
+"#;
+
+#[test]
+fn container_images_are_built_without_a_network_and_run_as_nobody_special() {
+    let (dir, context) = unpacked();
+    let buildah = |args: &[&str]| {
+        let mut buildah = tool("buildah");
+        buildah.args(["--storage-driver", "vfs", "--root"]).arg(dir.path().join("images"));
+        buildah.arg("--runroot").arg(dir.path().join("run")).args(args);
+        buildah
+    };
+    if tool("buildah").arg("--version").output().is_err() {
+        return say("SKIPPED: no container images are built: there is no buildah");
+    }
+    let programs = ["gatepass", "gatepass-master"].map(program);
+    Output::of(tool("sh").args(["-c", BASE]).arg(dir.path()).args(&programs)).expect(0);
+    let empty = Output::of(&mut buildah(&["from", "scratch"])).expect(0).stdout;
+    let base = dir.path().join("base");
+    Output::of(buildah(&["copy", "--quiet", empty.trim()]).arg(base).arg("/")).expect(0);
+    Output::of(&mut buildah(&["commit", "--quiet", empty.trim(), "localhost/base"])).expect(0);
+    for (image, program, state) in [
+        ("agent", "gatepass", "/var/lib/gatepass"),
+        ("master", "gatepass-master", "/var/lib/gatepass-master"),
+    ] {
+        let file = top().join(format!("packaging/oci/Containerfile.{image}"));
+        let mut build =
+            buildah(&["build", "--isolation", "chroot", "--format", "docker", "--pull-never", "--quiet"]);
+        build.args(["--build-arg", "BASE=localhost/base", "--tag", image, "--file"]).arg(file);
+        Output::of(build.arg(&context)).expect(0);
+        let made =
+            Output::of(&mut buildah(&["from", "--pull-never", &format!("localhost/{image}")])).expect(0);
+        let inside = |line: &str| {
+            Output::of(&mut buildah(&[
+                "run",
+                "--isolation",
+                "chroot",
+                made.stdout.trim(),
+                "--",
+                "sh",
+                "-c",
+                line,
+            ]))
+        };
+        let says = inside(&format!("{program} --version")).expect(0);
+        assert!(says.stdout.starts_with(&format!("{program} ")), "{says:?}");
+        inside(&format!("echo > {state}/a-file")).expect(0);
+        let elsewhere = inside("echo > /usr/bin/a-file");
+        assert_ne!(elsewhere.code, Some(0), "it is not root there");
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "who reads the tests' output has to know what was not tried")]
+fn say(line: &str) {
+    println!("{line}");
 }
