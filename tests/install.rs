@@ -447,7 +447,7 @@ fn under_systemd_a_service_takes_over_the_certificates_of_somebody_else() {
         host.sh(&format!("printf \"{hurry}\\n\" | cat - /etc/gatepass/config.toml >/root/new; cp /root/new /etc/gatepass/config.toml"));
         host.run(&["/root/gatepass", "install", "--master", master.url(), "--apikey-file", KEY]).expect(0);
         let certs = "/opt/twa/TWSDATA/ssl/certs";
-        eventually("the agent's own take their place", Duration::from_secs(60), || {
+        eventually("the agent's own take their place", Duration::from_mins(1), || {
             host.run(&["test", "-s", &format!("{certs}/tls.sth")]).code == Some(0)
         });
         assert_eq!(host.sh(&format!("stat -Lc '%U %a' {certs}/tls.key {certs}")), "wauser 600\nwauser 750\n");
