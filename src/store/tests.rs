@@ -168,6 +168,29 @@ fn the_pending_key_comes_and_goes() {
     assert!(store.pending_key().expect("read").is_none());
 }
 
+#[test]
+fn whoever_writes_says_in_which_format_and_a_newer_one_is_refused() {
+    let (_dir, store) = empty();
+    assert_eq!(store.format().expect("nothing there"), None);
+    store.publish(&parts("a")).expect("published");
+    assert_eq!(store.format().expect("of the first programs"), None);
+    assert!(Store::open(store.root()).is_ok());
+    drop(store.lock().expect("free"));
+    assert_eq!(store.format().expect("said now"), Some(FORMAT));
+    assert_eq!(mode(&store.root().join("format")), 0o600);
+    let say = |text: &str| {
+        let file = fs::OpenOptions::new().write(true).truncate(true).open(store.root().join("format"));
+        file.expect("there").write_all(text.as_bytes()).expect("written");
+    };
+    say(&format!("{}\n", FORMAT + 1));
+    let newer = |result: Result<(), StoreError>| matches!(result, Err(StoreError::TooNew { found, .. }) if found == FORMAT + 1);
+    assert!(newer(Store::open(store.root()).map(drop)));
+    assert!(newer(store.lock().map(drop)), "by one that was open before, too");
+    assert_eq!(store.format().expect("left as it was"), Some(FORMAT + 1));
+    say("?");
+    assert!(matches!(Store::open(store.root()), Err(StoreError::Damaged { .. })));
+}
+
 /// `generations` is a file: as on a full disk or a read-only one, nothing can be made there.
 #[test]
 fn what_cannot_be_written_leaves_the_old_one_and_names_the_place() {
