@@ -11,6 +11,8 @@ use std::{fs, io};
 use gatepass_contract::secret::{ApiKey, NotAnApiKey};
 use zeroize::Zeroizing;
 
+use crate::disguise;
+
 /// The name of the systemd credential and the environment variable.
 pub const SYSTEMD_CREDENTIAL: &str = "apikey";
 /// The environment variable that may hold the key itself.
@@ -30,7 +32,7 @@ pub enum Source {
 }
 
 /// What the process was given, by preference: named on the command line, a systemd credential, named in the
-/// configuration, the environment. `None` when there is nothing anywhere.
+/// configuration, the environment. `None` when there is nothing anywhere. `env` tells of [`ENVIRONMENT`] only whether it was there.
 #[must_use]
 pub fn find(
     named: Option<&Path>,
@@ -107,9 +109,9 @@ impl Source {
         match self {
             Self::File(path) => bounded(fs::File::open(path)?),
             Self::Stdin(_) => bounded(io::stdin().lock()),
-            Self::Environment => std::env::var(ENVIRONMENT)
-                .map(Zeroizing::new)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
+            Self::Environment => disguise::variable(ENVIRONMENT)
+                .map(|held| Zeroizing::new(held.reveal().to_owned()))
+                .ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
     }
 }

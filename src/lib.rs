@@ -2,7 +2,7 @@
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
 //! `install`, `preflight`, `trouble` · `adopted`, `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
-//! `systemd` · `bundle`, `durable`, `keys`, `policy`, `state`, `status`.
+//! `systemd` · `bundle`, `disguise`, `durable`, `keys`, `policy`, `state`, `status`.
 
 pub mod adopted;
 pub mod bundle;
@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod credential;
 pub mod daemon;
+pub mod disguise;
 mod durable;
 pub mod enrol;
 pub mod facts;

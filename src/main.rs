@@ -1,14 +1,36 @@
 //! `gatepass`: the agent's command line.
 
-use std::io::Write as _;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use gatepass::cli::Cli;
+use gatepass::commands::{self, Exit};
 use gatepass::commands;
+use gatepass::config::BadConfig;
+use gatepass::credential::{ENVIRONMENT, NoApiKey};
+use gatepass::disguise::{self, Word};
+use gatepass::store::StoreError;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    match begin() {
+        Ok(arguments) => obey(Cli::parse_from(arguments)),
+        Err(error) => {
+            complain(&anyhow::Error::new(error).context("what is secret cannot be hidden from others"));
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// Before anything else: secrets out of sight.
+fn begin() -> io::Result<Vec<OsString>> {
+    let words = disguise::put_on(std::env::args_os().collect(), |_| Vec::new(), &[ENVIRONMENT])?;
+    disguise::keep_out_of_core_dumps()?;
+    Ok(words.into_iter().filter_map(Word::plain).collect())
+}
+
+fn obey(cli: Cli) -> ExitCode {
     rustls::crypto::aws_lc_rs::default_provider().install_default().expect("nothing else installs one");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -30,5 +52,5 @@ fn main() -> ExitCode {
 fn complain(error: &anyhow::Error) {
     let (message, hint) = commands::last_words(error);
     let hint = hint.map(|hint| format!("gatepass: hint: {hint}\n")).unwrap_or_default();
-    let _ = write!(std::io::stderr(), "gatepass: error: {message}\n{hint}");
+    let _ = write!(io::stderr(), "gatepass: error: {message}\n{hint}");
 }

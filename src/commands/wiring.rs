@@ -16,7 +16,15 @@ use crate::gateway::Plan;
 use crate::master::{Client, Endpoint, Trust};
 use crate::net::{BadVariable, Configured, Egress};
 use crate::store::{Store, StoreError};
-use crate::{facts, logging};
+use crate::{disguise, facts, logging};
+
+/// A variable of the environment. That with the API key is not there any more: who needs it asks for it.
+fn variable(name: &str) -> Option<PathBuf> {
+    match name {
+        credential::ENVIRONMENT => disguise::variable(name).map(|_| PathBuf::new()),
+        _ => std::env::var_os(name).map(PathBuf::from),
+    }
+}
 
 /// The configuration with what the command line says instead.
 pub(super) struct Wiring {
@@ -31,7 +39,7 @@ impl Wiring {
     pub(super) fn new(file: Option<&Path>, overrides: Overrides, dir: Option<PathBuf>) -> Result<Self> {
         let config = merged(Config::load(file)?, &overrides, dir.as_deref());
         let (named, configured) = (overrides.apikey_file.as_deref(), config.apikey_file.as_deref());
-        let api_key = credential::find(named, configured, |name| std::env::var_os(name).map(PathBuf::from));
+        let api_key = credential::find(named, configured, variable);
         Ok(Self { file: file.map(Path::to_owned), config, overrides, dir, api_key })
     }
 
