@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod credential;
 pub mod daemon;
+pub mod dialect;
 pub mod disguise;
 mod durable;
 pub mod enrol;
