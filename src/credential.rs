@@ -81,6 +81,12 @@ pub enum NoApiKey {
 }
 
 impl Source {
+    /// A key that is held already, and is nowhere else.
+    #[must_use]
+    pub fn held(key: ApiKey) -> Self {
+        Self::Stdin(Arc::new(OnceLock::from(key)))
+    }
+
     /// Where it is, for people.
     #[must_use]
     pub fn place(&self) -> String {

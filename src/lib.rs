@@ -1,7 +1,7 @@
 //! The agent: gives a host its identity and keeps it alive.
 //!
 //! Floors, top to bottom; a module uses lower ones only: `commands`, `cli`, `config` · `daemon` · `check`, `enrol`,
-//! `install`, `preflight`, `trouble` · `adopted`, `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
+//! `dialect`, `install`, `preflight`, `trouble` · `adopted`, `clock`, `credential`, `facts`, `gateway`, `hooks`, `logging`, `master`, `net`, `outputs`, `random`, `store`,
 //! `systemd` · `bundle`, `disguise`, `durable`, `keys`, `policy`, `state`, `status`.
 
 pub mod adopted;

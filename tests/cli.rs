@@ -27,6 +27,11 @@ fn the_administrators_transcript_is_as_committed() {
     replay("gatepassctl");
 }
 
+#[test]
+fn the_dialects_transcript_is_as_committed() {
+    replay("twsinst");
+}
+
 fn replay(name: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/{name}.txt"));
     let committed = fs::read_to_string(&file).expect("a transcript");

@@ -36,3 +36,5 @@ mod rest;
 mod single_use;
 mod stops;
 mod systemd;
+mod twsinst;
+mod twsinst_secrets;

@@ -129,7 +129,7 @@ codes! {
     NothingToRestore "AWSFAB926E" Failed "there is nothing to go back to",
     Downloaded "AWSFAB927I" Done "the credentials are in place",
     StillRegistered "AWSFAB928W" Done "the master could not be told",
-    Resumed "AWSFAB929I" Done "an earlier run is continued",
+    Left "AWSFAB929W" Done "something was left, and why",
     Waiting "AWSFAB930I" Done "what is in the way is waited for",
 }
 

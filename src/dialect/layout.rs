@@ -105,7 +105,8 @@ impl Instance {
         let open = |path: PathBuf| (path, 0o755);
         let mut all = vec![open(self.inst.clone()), open(self.tws()), open(self.tws().join("bin"))];
         all.push(open(self.data.clone()));
-        let inside = ["ITA", "ITA/cpa", "ITA/cpa/config", "ITA/cpa/ita", "installation", "installation/logs", "ssl"];
+        let inside =
+            ["ITA", "ITA/cpa", "ITA/cpa/config", "ITA/cpa/ita", "installation", "installation/logs", "ssl"];
         all.extend(inside.map(|name| open(self.data.join(name))));
         all.extend(["stdlist", "stdlist/JM"].map(|name| open(self.data.join(name))));
         all.extend([(self.data.join("gatepass"), 0o750), (self.state(), 0o700)]);
@@ -189,7 +190,9 @@ fn escaped(path: &Path) -> String {
 pub fn ita_ini(new: &New, instance: &Instance) -> String {
     let (plain, tls) = if new.is_tls { (0, new.port) } else { (new.port, 0) };
     let jwt = if new.jwt { jwt_line(instance) } else { String::new() };
-    format!("[ITA]\nname = JobManager\n\n{SSL}\ntcp_port = {plain}\nssl_port = {tls}\nssl version = atleast.TLSv1.2\n{jwt}")
+    format!(
+        "[ITA]\nname = JobManager\n\n{SSL}\ntcp_port = {plain}\nssl_port = {tls}\nssl version = atleast.TLSv1.2\n{jwt}"
+    )
 }
 
 const SSL: &str = "[ITA SSL]";
@@ -203,7 +206,8 @@ fn jwt_line(instance: &Instance) -> String {
 #[must_use]
 pub fn with_jwt(text: &str, instance: &Instance, wanted: bool) -> String {
     let is_entry = |line: &&str| line.split('=').next().is_some_and(|name| name.trim() == "jwt_file");
-    let mut lines: Vec<String> = text.lines().filter(|line| !is_entry(line)).map(|line| format!("{line}\n")).collect();
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| !is_entry(line)).map(|line| format!("{line}\n")).collect();
     if wanted {
         match lines.iter().position(|line| line.trim() == SSL) {
             Some(at) => lines.insert(at + 1, jwt_line(instance)),
@@ -211,6 +215,17 @@ pub fn with_jwt(text: &str, instance: &Instance, wanted: bool) -> String {
         }
     }
     lines.concat()
+}
+
+/// The same `JobManager.ini` with another agent's id and another way to the master.
+#[must_use]
+pub fn with_agent(text: &str, agent: &str, way: &Way) -> String {
+    let changed = |line: &str| match line.split('=').next().map(str::trim) {
+        Some("AgentID") => format!("AgentID = {agent}\n"),
+        Some("ResourceAdvisorUrl") => format!("ResourceAdvisorUrl = {}\n", way.resource_url()),
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(changed).collect()
 }
 
 /// `ITA/cpa/config/JobManager.ini`, for an agent with that id.
@@ -248,11 +263,12 @@ pub const POOLS: &str =
 pub fn config(new: &New, facts: &Facts, instance: &Instance) -> String {
     let mut table = toml::Table::new();
     let text = |path: PathBuf| toml::Value::String(path.to_string_lossy().into_owned());
-    match &new.way {
-        Some(Way::Master(url)) => _ = table.insert("masters".into(), vec![url.to_string()].into()),
-        Some(Way::Gateway(place)) => _ = table.insert("gateways".into(), vec![place.to_string()].into()),
-        None => _ = table.insert("adopted".into(), toml::Table::from_iter([("dir".into(), text(instance.certificates()))]).into()),
-    }
+    let (key, value): (_, toml::Value) = match &new.way {
+        Some(Way::Master(url)) => ("masters", vec![url.to_string()].into()),
+        Some(Way::Gateway(place)) => ("gateways", vec![place.to_string()].into()),
+        None => ("adopted", toml::Table::from_iter([("dir".into(), text(instance.certificates()))]).into()),
+    };
+    table.insert(key.into(), value);
     table.insert("name".into(), facts.name.to_string().into());
     table.insert("state_dir".into(), text(instance.state()));
     match &new.ca {
@@ -294,7 +310,8 @@ mod tests {
 
     #[test]
     fn the_entry_for_the_jwt_comes_and_goes_and_all_else_stays() {
-        let (instance, entry) = (instance(), "jwt_file = /opt/HCL/TWA_u/TWSDATA/gatepass/state/current/agent.jwt\n");
+        let (instance, entry) =
+            (instance(), "jwt_file = /opt/HCL/TWA_u/TWSDATA/gatepass/state/current/agent.jwt\n");
         let without = "# mine\n[ITA SSL]\nssl_port = 31114\n[Other]\nx = 1\n";
         let with = with_jwt(without, &instance, true);
         assert_eq!(with, format!("# mine\n[ITA SSL]\n{entry}ssl_port = 31114\n[Other]\nx = 1\n"));

@@ -20,8 +20,12 @@ pub fn place(home: &Path, is_root: bool) -> PathBuf {
 
 /// Every instance it knows. `recover`: entries that cannot be understood are moved aside instead of refused.
 pub fn instances(dir: &Path, recover: bool) -> Result<Vec<Instance>, Message> {
-    let failed = |path: &Path, error: io::Error| Message::new(Code::Stopped, format!("{} cannot be read: {error}.", path.display()));
-    let Some(entries) = absent(fs::read_dir(dir)).map_err(|error| failed(dir, error))? else { return Ok(Vec::new()) };
+    let failed = |path: &Path, error: io::Error| {
+        Message::new(Code::Stopped, format!("{} cannot be read: {error}.", path.display()))
+    };
+    let Some(entries) = absent(fs::read_dir(dir)).map_err(|error| failed(dir, error))? else {
+        return Ok(Vec::new());
+    };
     let mut instances = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| failed(dir, error))?.path();
@@ -36,8 +40,11 @@ pub fn instances(dir: &Path, recover: bool) -> Result<Vec<Instance>, Message> {
                 fs::rename(&path, beside(&path, ".corrupt")).map_err(|error| failed(&path, error))?;
             }
             None => {
-                return Err(Message::new(Code::RegistryCorrupt, format!("{} cannot be understood.", path.display()))
-                    .hint("`-recovInstReg true` moves it aside and goes on."));
+                return Err(Message::new(
+                    Code::RegistryCorrupt,
+                    format!("{} cannot be understood.", path.display()),
+                )
+                .hint("`-recovInstReg true` moves it aside and goes on."));
             }
         }
     }
@@ -68,11 +75,16 @@ pub fn find(instances: Vec<Instance>, user: &str, inst: Option<&Path>) -> Result
     let mut found: Vec<_> = instances.into_iter().filter(fits).collect();
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (Some(_), false) => Err(Message::new(Code::NoInstance, format!("`{user}` has more than one instance."))
-            .hint("`-inst_dir` says which one.")),
+        (Some(_), false) => {
+            Err(Message::new(Code::NoInstance, format!("`{user}` has more than one instance."))
+                .hint("`-inst_dir` says which one."))
+        }
         (None, _) => {
             let place = inst.map(|inst| format!(" in {}", inst.display())).unwrap_or_default();
-            Err(Message::new(Code::NoInstance, format!("There is no instance of `{user}`{place} on this host.")))
+            Err(Message::new(
+                Code::NoInstance,
+                format!("There is no instance of `{user}`{place} on this host."),
+            ))
         }
     }
 }
@@ -93,9 +105,11 @@ mod tests {
 
     #[test]
     fn the_user_names_the_instance_where_it_has_one() {
-        let at = |user: &str, inst: &str| Instance { user: user.into(), inst: inst.into(), data: "/d".into() };
+        let at =
+            |user: &str, inst: &str| Instance { user: user.into(), inst: inst.into(), data: "/d".into() };
         let all = vec![at("u", "/1"), at("v", "/2"), at("v", "/3")];
-        let found = |user, inst: Option<&str>| find(all.clone(), user, inst.map(Path::new)).map(|found| found.inst);
+        let found =
+            |user, inst: Option<&str>| find(all.clone(), user, inst.map(Path::new)).map(|found| found.inst);
         assert_eq!(found("u", None), Ok("/1".into()));
         assert_eq!(found("v", Some("/3")), Ok("/3".into()));
         for (user, inst) in [("v", None), ("w", None), ("u", Some("/2"))] {

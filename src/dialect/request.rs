@@ -184,12 +184,15 @@ pub fn names_differ(given: &Given) -> Result<(), Message> {
 
 /// The user of an instance.
 pub fn instance_user(given: &Given) -> Result<String, Message> {
-    let user = given.text("uname").ok_or_else(|| {
-        Message::new(Code::Missing, "`-uname` is missing: as whom is the agent to run?")
-    })?;
+    let user = given
+        .text("uname")
+        .ok_or_else(|| Message::new(Code::Missing, "`-uname` is missing: as whom is the agent to run?"))?;
     if user == "root" {
-        return Err(Message::new(Code::RootRefused, "An agent does not run as root: `-uname root` is refused.")
-            .hint("Make a user for it, for example `useradd --system --create-home twsuser`."));
+        return Err(Message::new(
+            Code::RootRefused,
+            "An agent does not run as root: `-uname root` is refused.",
+        )
+        .hint("Make a user for it, for example `useradd --system --create-home twsuser`."));
     }
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-$".contains(c);
     if user.contains('.') || user.starts_with('-') || !user.chars().all(fits) {
@@ -202,8 +205,11 @@ fn agent_type(given: &Given) -> Result<(), Message> {
     match given.text("agent") {
         None | Some("dynamic") => {}
         Some(other) => {
-            return Err(Message::new(Code::Refused, format!("`-agent {other}` is refused: Gatepass makes dynamic agents."))
-                .hint("`-agent dynamic`, or leave it out."));
+            return Err(Message::new(
+                Code::Refused,
+                format!("`-agent {other}` is refused: Gatepass makes dynamic agents."),
+            )
+            .hint("`-agent dynamic`, or leave it out."));
         }
     }
     if given.truth("enablefips") == Some(true) {
@@ -234,7 +240,10 @@ fn gateway_id(given: &Given) -> Result<String, Message> {
     let id = given.text("gwid").unwrap_or("GW1");
     let begins = id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     if !begins || !id.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) || id.len() > 64 {
-        return Err(wrong("gwid", "it begins with a letter or `_`, and goes on with letters, digits and `_-.`"));
+        return Err(wrong(
+            "gwid",
+            "it begins with a letter or `_`, and goes on with letters, digits and `_-.`",
+        ));
     }
     Ok(id.to_owned())
 }
@@ -248,7 +257,8 @@ fn way(given: &Given, gateway: Gateway, because: &str, default: Option<(&str, u1
         return Err(wrong("tdwbport", "0 means that there is no master, and a dynamic agent needs one"));
     }
     let no_host = || wrong("tdwbhostname", "it is neither a host name nor an address");
-    let bracketed = if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
+    let bracketed =
+        if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.to_owned() };
     let place = Place::new(&bracketed, port).ok_or_else(no_host)?;
     match gateway {
         Gateway::Remote => Ok(Way::Gateway(place)),
@@ -273,7 +283,8 @@ fn display_name(given: &Given) -> Result<Option<DisplayName>, Message> {
     }
 }
 
-fn ca(given: &Given) -> Result<Option<Ca>, Message> {
+/// Who vouches for the master.
+pub fn ca(given: &Given) -> Result<Option<Ca>, Message> {
     match (absolute(given, "cafile")?, given.text("cafingerprint")) {
         (Some(_), Some(_)) => Err(wrong("cafile", "either `-cafile` or `-cafingerprint`")),
         (Some(file), None) => Ok(Some(Ca::File(file))),
@@ -300,12 +311,15 @@ fn key(text: &Secret) -> Result<ApiKey, Message> {
         None => text.reveal(),
         Some(file) => {
             read = std::fs::read_to_string(file).map(Secret::new);
-            let read = read.as_ref().map_err(|error| wrong("apikey", &format!("{file} cannot be read ({error})")))?;
+            let read = read
+                .as_ref()
+                .map_err(|error| wrong("apikey", &format!("{file} cannot be read ({error})")))?;
             read.reveal()
         }
     };
     ApiKey::parse(text).map_err(|error| {
-        wrong("apikey", &error.to_string()).hint("Gatepass has keys of its own: `gatepassctl key create` makes one.")
+        wrong("apikey", &error.to_string())
+            .hint("Gatepass has keys of its own: `gatepassctl key create` makes one.")
     })
 }
 
@@ -359,7 +373,8 @@ mod tests {
         let new = read(&format!("-uname u {USER} -gateway remote")).expect("complete");
         let url = new.way.expect("a gateway").resource_url();
         assert_eq!(url, "https://m:31116/ita/JobManagerGW/JobManagerRESTWeb/JobScheduler/resource");
-        let six = read("-uname u -wauser u -wapassword p -tdwbhostname 2001:db8::1 -tdwbport 1").expect("complete");
+        let six =
+            read("-uname u -wauser u -wapassword p -tdwbhostname 2001:db8::1 -tdwbport 1").expect("complete");
         assert_eq!(six.way.map(|way| way.resource_url().contains("[2001:db8::1]:1/")), Some(true));
     }
 

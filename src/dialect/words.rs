@@ -102,7 +102,8 @@ impl Given {
         let credentials = ["apikey", "wauser", "wapassword"];
         let own = credentials.iter().any(|name| self.has(name));
         for (parameter, value) in other.values {
-            if !self.has(parameter.name) && !(own && credentials.contains(&parameter.name)) {
+            let is_settled = self.has(parameter.name) || (own && credentials.contains(&parameter.name));
+            if !is_settled {
                 self.values.push((parameter, value));
             }
         }
@@ -227,7 +228,6 @@ fn check(parameter: &Parameter, value: &Value) -> Result<(), Message> {
         return Err(no_value(parameter));
     }
     let wrong = match parameter.takes {
-        Takes::Nothing | Takes::Path | Takes::Text => None,
         Takes::Secret if text.to_ascii_lowercase().starts_with("{aes}") => {
             return Err(Message::new(
                 Code::Encrypted,
@@ -238,7 +238,7 @@ fn check(parameter: &Parameter, value: &Value) -> Result<(), Message> {
             )
             .hint("Give the value itself: it leaves the process's arguments before anything else is done."));
         }
-        Takes::Secret => None,
+        Takes::Nothing | Takes::Path | Takes::Text | Takes::Secret => None,
         Takes::Flag | Takes::TrueFalse => {
             (!["true", "false"].contains(&text)).then(|| "true or false".to_owned())
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use gatepass_contract::digest::Sha256;
 use zeroize::Zeroizing;
 
 use super::error::{At as _, Failure};
@@ -13,6 +14,7 @@ use super::journal::{Kept, Made};
 use super::step::Look;
 use crate::credential::Source;
 use crate::durable::{absent, beside, create, parent, switch, sync_dir};
+use crate::store::Store;
 
 /// A directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +104,17 @@ pub enum Content {
     ApiKey(Source),
     /// A secret. Never printed, never kept beyond the run.
     Secret(Secret),
+    /// This text, with the id of the agent whose identity is in that directory for [`AGENT_ID`].
+    Identified {
+        /// The text.
+        text: String,
+        /// The state directory.
+        state_dir: PathBuf,
+    },
 }
+
+/// Stands for the agent's id in [`Content::Identified`].
+pub const AGENT_ID: &str = "{agent-id}";
 
 /// Bytes that cannot be printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,12 +135,22 @@ impl Content {
                 Zeroizing::new(format!("{}\n", key.as_str()).into_bytes())
             }
             Self::Secret(Secret(bytes)) => bytes.clone(),
+            Self::Identified { text, state_dir } => {
+                Zeroizing::new(text.replace(AGENT_ID, &agent_in(state_dir)?).into_bytes())
+            }
         })
     }
 
     const fn is_secret(&self) -> bool {
         matches!(self, Self::ApiKey(_) | Self::Secret(_))
     }
+}
+
+/// Empty before there is an identity: a dry run comes this far without one.
+fn agent_in(state_dir: &Path) -> Result<String, Failure> {
+    let held = Store::open(state_dir).and_then(|store| store.current());
+    let held = held.map_err(io::Error::other).at("read the identity in", state_dir)?;
+    Ok(held.map(|(_, parts)| parts.meta.agent.to_string()).unwrap_or_default())
 }
 
 impl File {
@@ -286,7 +308,7 @@ impl Entry {
         if let Some((number, path)) = self.find()? {
             return place(&path, self.numbered(number).as_bytes(), self.mode, &self.owner);
         }
-        let next = self.dir.join(format!(".{}new", self.prefix));
+        let next = unnumbered(&self.dir, &self.prefix, &self.mark);
         let mut number = 0;
         loop {
             // Complete before it has its number, and never in the place of another's.
@@ -311,6 +333,12 @@ impl Entry {
     fn find(&self) -> Result<Option<(u32, PathBuf)>, Failure> {
         find_entry(&self.dir, &self.prefix, &self.suffix, &self.mark)
     }
+}
+
+/// Where an entry is before it has its number: of its own for each, for several may be made at once.
+pub(super) fn unnumbered(dir: &Path, prefix: &str, mark: &str) -> PathBuf {
+    let digest = Sha256::of(mark.as_bytes()).to_string();
+    dir.join(format!(".{prefix}{}", &digest[..16]))
 }
 
 /// The entry with that line.

@@ -158,7 +158,7 @@ async fn wait_for_writer(state_dir: &Path) {
 }
 
 /// Runs this program with that configuration as that user, to its end.
-pub(super) async fn as_user(
+pub async fn as_user(
     config: &Path,
     user: Option<&str>,
     args: &[&str],

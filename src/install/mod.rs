@@ -24,15 +24,15 @@ mod service;
 mod step;
 mod undo;
 
-pub use disk::{Content, Contents, Directory, Entry, File, Link, Program};
+pub use disk::{AGENT_ID, Content, Contents, Directory, Entry, File, Link, Program, Secret};
 pub use engine::{Outcome, Plan, Removal, apply, dry_run, made, remove};
-pub use enrolment::{Enrolment, Joined};
+pub use enrolment::{Enrolment, Joined, as_user};
 pub use error::{Failure, InstallError, Standing};
 pub use event::{Did, Event};
 pub use host::{Account, Missing, Owner, has_systemd};
 pub use journal::Made;
 pub use native::{KEY, Native, PLACE, Service, UNIT, USER, plan};
-pub use service::{DropIn, Spawned, Unit, is_active, start, stop};
+pub use service::{DropIn, Spawned, Unit, is_active, start, stop, stop_spawned};
 pub use step::Step;
 
 #[cfg(test)]

@@ -173,7 +173,8 @@ impl Spawned {
         if fine { Look::Fine } else { Look::Wanting(Made::Spawned { state_dir }) }
     }
 
-    pub(super) async fn act(&self) -> Result<(), Failure> {
+    /// Starts it and waits until it works.
+    pub async fn act(&self) -> Result<(), Failure> {
         let owner = Owner { user: self.user.clone(), group: None };
         let mut options = OpenOptions::new();
         let log = options.create(true).append(true).mode(0o640).open(&self.log).at("open", &self.log)?;
@@ -215,7 +216,7 @@ fn writer(state_dir: &Path) -> Option<u32> {
 }
 
 /// Asks the agent that works there to end, and waits for it.
-pub(super) async fn stop_spawned(state_dir: &Path) -> Result<(), Failure> {
+pub async fn stop_spawned(state_dir: &Path) -> Result<(), Failure> {
     let Some(pid) = writer(state_dir) else { return Ok(()) };
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let Some(pid) = pid else { return Ok(()) };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::disk::{find_entry, place};
+use super::disk::{find_entry, place, unnumbered};
 use super::enrolment::{as_user, holds_identity};
 use super::error::{At as _, Failure};
 use super::event::Event;
@@ -46,7 +46,7 @@ impl Made {
             Self::Link { path, before: Some(target) } => switch(path, target, || {}).at("restore", path),
             Self::Link { path, before: None } => remove_file(path),
             Self::Entry { dir, prefix, suffix, mark } => {
-                let new = dir.join(format!(".{prefix}new"));
+                let new = unnumbered(dir, prefix, mark);
                 remove_file(&new)?;
                 find_entry(dir, prefix, suffix, mark)?.map_or(Ok(()), |(_, path)| remove_file(&path))
             }

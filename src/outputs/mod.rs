@@ -22,7 +22,7 @@ use nix::unistd::{Group, User};
 use zeroize::Zeroizing;
 
 pub use render::{Before, NamedFile, render};
-pub use tws::passphrase_of;
+pub use tws::{open_key, passphrase_of};
 pub use written::{Format, Layout, Output};
 
 use crate::bundle::Parts;

@@ -54,6 +54,12 @@ pub fn passphrase_of(stash: &[u8]) -> Option<Zeroizing<String>> {
     (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
 }
 
+/// A private key in PEM under a passphrase, as PKCS#8 DER; `None` where the passphrase is wrong or it is no such key.
+#[must_use]
+pub fn open_key(sealed: &str, passphrase: &str) -> Option<Zeroizing<Vec<u8>>> {
+    sealed::open(sealed, passphrase).map(|key| Zeroizing::new(key.as_bytes().to_vec()))
+}
+
 fn sealed_key(parts: &Parts, passphrase: &str, before: Before<'_>) -> Result<Zeroizing<String>, OutputError> {
     let plain = key_der(parts)?;
     let there =
