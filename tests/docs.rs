@@ -10,6 +10,7 @@
 mod codes;
 mod commands;
 mod host;
+mod made;
 mod markdown;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,11 @@ fn the_readme_does_what_it_shows() {
 #[test]
 fn the_page_for_operators_does_what_it_shows() {
     tell("packaging/doc/operators.md");
+}
+
+#[test]
+fn the_page_for_those_who_come_from_twsinst_does_what_it_shows() {
+    tell("packaging/doc/from-twsinst.md");
 }
 
 #[test]

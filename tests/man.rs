@@ -2,6 +2,7 @@
 //! that name every key, and are committed; `UPDATE=1` writes them anew. The others are written by hand. All are clean by
 //! mandoc's and groff's measure, and what they name is there.
 
+mod dialect;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -90,7 +91,7 @@ const BY_HAND: [&str; 2] = ["gatepass-state.5", "gatepass.7"];
 const DATE: &str = "2026-11-23";
 
 fn made() -> BTreeMap<String, String> {
-    let mut pages: BTreeMap<String, String> = sample::pages().collect();
+    let mut pages: BTreeMap<String, String> = sample::pages().chain(dialect::pages()).collect();
     for program in
         [gatepass::cli::Cli::command(), gatepass_master::cli::Arguments::command(), gatepassctl::command()]
     {
