@@ -57,7 +57,12 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 fn obey(cli: Cli) -> ExitCode {
-    let ended = runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(commands::carry_out(cli)));
+    let ended = runtime().map_err(Into::into).and_then(|runtime| {
+        let ended = runtime.block_on(commands::carry_out(cli));
+        // A name service that does not answer holds a thread for long: nobody waits for that one.
+        runtime.shutdown_background();
+        ended
+    });
     match ended {
         Ok(exit) => exit.into(),
         Err(error) => {

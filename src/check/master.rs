@@ -30,7 +30,7 @@ pub(super) struct Questions {
 pub(super) async fn ask(url: MasterUrl, client: Client, questions: Questions) -> Vec<Finding> {
     let skew = match client.probe().await {
         Ok(skew) => skew,
-        Err(error) => return vec![unusable(&url, &error)],
+        Err(error) => return vec![unusable(&error)],
     };
     questions.time.observe(skew);
     let round_trip = Span::from(skew.round_trip());
@@ -48,7 +48,7 @@ pub(super) async fn ask(url: MasterUrl, client: Client, questions: Questions) ->
                 Id::IdentityAccepted,
                 format!("{url} knows this agent as {} ({})", me.name, me.state),
             ),
-            Err(error) => refused(Id::IdentityRefused, &url, &error),
+            Err(error) => refused(Id::IdentityRefused, &error),
         });
     }
     findings
@@ -75,17 +75,17 @@ fn clock(skew: Skew, tolerance: ClockTolerance) -> Finding {
     Finding::warning(Id::Clock, format!("this host's clock is {skew}")).with_hint(Some(hint.to_owned()))
 }
 
-fn unusable(url: &MasterUrl, error: &MasterError) -> Finding {
+fn unusable(error: &MasterError) -> Finding {
     let id = match error {
         MasterError::Fault { fault, .. } => id(fault),
         MasterError::None(_) | MasterError::Refused { .. } => Id::MasterUnreachable,
     };
-    refused(id, url, error)
+    refused(id, error)
 }
 
-/// With the master's own words, which name the request.
-fn refused(id: Id, url: &MasterUrl, error: &MasterError) -> Finding {
-    Finding::broken(id, format!("{url}: {}", whole(error))).with_hint(error.hint())
+/// In words that name the master, and the request where there was one.
+fn refused(id: Id, error: &MasterError) -> Finding {
+    Finding::broken(id, whole(error)).with_hint(error.hint())
 }
 
 fn id(fault: &Fault) -> Id {
@@ -116,9 +116,9 @@ fn standing(url: &MasterUrl, key: Result<OwnKey, MasterError>, enrolled: bool) -
             )];
         }
         Err(error) if error.code().is_none() => {
-            return vec![Finding::fine(Id::ApikeyUnchecked, format!("{url}: {}", whole(&error)))];
+            return vec![Finding::fine(Id::ApikeyUnchecked, whole(&error))];
         }
-        Err(error) => return vec![refused(Id::ApikeyRefused, url, &error).as_bad_as(worst)],
+        Err(error) => return vec![refused(Id::ApikeyRefused, &error).as_bad_as(worst)],
     };
     let admitted = match &key.refusal {
         None => Finding::fine(
