@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use gatepass_contract::address::MasterUrl;
+use gatepass_contract::name::MASTER_BEHIND_GATEWAY;
 use zeroize::Zeroizing;
 
 use super::wiring::{Wiring, master_time, tolerance};
@@ -13,7 +14,7 @@ use crate::cli::Overrides;
 use crate::config::{BadConfig, Config, DEFAULT_PATH};
 use crate::credential::{ENVIRONMENT, Source};
 use crate::master::{Client, Endpoint};
-use crate::net::{Place, ProxyChoice};
+use crate::net::{Place, ProxyChoice, ProxyUrl};
 use crate::store::Store;
 use crate::trouble::whole;
 use crate::{adopted, facts};
@@ -52,7 +53,7 @@ fn unreadable(error: &anyhow::Error) -> Option<Findings> {
 
 fn subject(wiring: &Wiring) -> Subject<'_> {
     let config = &wiring.config;
-    let (ways, route) = ways(config);
+    let (ways, route) = ways(wiring);
     let time = master_time();
     let endpoint =
         Store::open(&config.state_dir).map_err(Into::into).and_then(|store| wiring.endpoint(&store));
@@ -65,7 +66,7 @@ fn subject(wiring: &Wiring) -> Subject<'_> {
         secret_files: secret_files(wiring),
         state_dir: &config.state_dir,
         api_key: wiring.api_key.as_ref(),
-        masters: config.masters.iter().map(|url| (url.clone(), client(url))).collect(),
+        masters: masters(config).into_iter().map(|url| (url.clone(), client(&url))).collect(),
         ways,
         route,
         patience: config.http.connect_timeout.duration(),
@@ -76,6 +77,15 @@ fn subject(wiring: &Wiring) -> Subject<'_> {
         adopted: config.adopted.dir.as_deref().map(adopted::watched),
         machine: facts::gather(Path::new("/")).machine,
     }
+}
+
+/// Behind a gateway the master may have a name that nobody here knows.
+fn masters(config: &Config) -> Vec<MasterUrl> {
+    if config.masters.is_empty() && !config.gateways.is_empty() {
+        let reserved = format!("https://{MASTER_BEHIND_GATEWAY}");
+        return vec![reserved.parse().expect("a URL of ours")];
+    }
+    config.masters.clone()
 }
 
 fn config_file(named: Option<&Path>) -> Option<&Path> {
@@ -91,33 +101,22 @@ fn secret_files(wiring: &Wiring) -> Vec<PathBuf> {
 }
 
 /// What is connected to, and why that.
-fn ways(config: &Config) -> (Vec<Way>, Vec<Finding>) {
-    let mut ways: Vec<Way> = Vec::new();
-    let mut route = Vec::new();
+fn ways(wiring: &Wiring) -> (Vec<Way>, Vec<Finding>) {
+    let config = &wiring.config;
     if !config.gateways.is_empty() {
         let listed: Vec<_> = config.gateways.iter().map(ToString::to_string).collect();
         let message = format!("the masters are called through gateways: {}", listed.join(", "));
-        route.push(Finding::fine(Id::GatewayUsed, message));
-        ways.extend(config.gateways.iter().map(|place| way("gateway", place)));
-        return (ways, route);
+        let ways = config.gateways.iter().map(|place| way("gateway", place)).collect();
+        return (ways, vec![Finding::fine(Id::GatewayUsed, message)]);
     }
+    // What the environment says wrongly stands with the clients: there are none then.
+    let egress = wiring.egress().unwrap_or_default();
+    let (mut ways, mut route) = (Vec::new(), Vec::new());
     for url in &config.masters {
-        let Some(place) = place(url) else { continue };
-        let (next, why) = match &config.proxy {
-            Some(ProxyChoice::Of(proxy)) => (
-                way("proxy", &proxy.place),
-                Finding::fine(Id::ProxyUsed, format!("{url} is called through {proxy}: it is configured")),
-            ),
-            Some(ProxyChoice::Off) => (
-                way("master", &place),
-                Finding::fine(Id::ProxyNone, format!("{url} is called without a proxy: so it is configured")),
-            ),
-            None => (
-                way("master", &place),
-                Finding::fine(Id::ProxyNone, format!("{url} is called without a proxy")),
-            ),
-        };
-        route.push(why);
+        let Some(place) = Place::of(&url.at("/")) else { continue };
+        let proxy = egress.proxy_to(&place).map(|proxy| &proxy.url);
+        let next = proxy.map_or_else(|| way("master", &place), |proxy| way("proxy", &proxy.place));
+        route.push(why(url, proxy, config.proxy.as_ref()));
         if !ways.contains(&next) {
             ways.push(next);
         }
@@ -125,9 +124,36 @@ fn ways(config: &Config) -> (Vec<Way>, Vec<Finding>) {
     (ways, route)
 }
 
-fn place(url: &MasterUrl) -> Option<Place> {
-    let url = url.at("/");
-    Place::new(url.host_str()?, url.port_or_known_default()?)
+/// Which proxy, and who says so.
+fn why(url: &MasterUrl, used: Option<&ProxyUrl>, configured: Option<&ProxyChoice>) -> Finding {
+    let named = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+    let in_environment =
+        || named.iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    match (used, configured) {
+        (Some(proxy), Some(_)) => {
+            Finding::fine(Id::ProxyUsed, format!("{url} is called through {proxy}: it is configured"))
+        }
+        (Some(proxy), None) => {
+            let name = in_environment().unwrap_or(&named[0]);
+            Finding::fine(
+                Id::ProxyUsed,
+                format!("{url} is called through {proxy}: {name} in the environment says so"),
+            )
+        }
+        (None, Some(ProxyChoice::Off)) => {
+            Finding::fine(Id::ProxyNone, format!("{url} is called without a proxy: so it is configured"))
+        }
+        (None, Some(ProxyChoice::Of(_))) => {
+            Finding::fine(Id::ProxyNone, format!("{url} is called without the proxy: `no_proxy` exempts it"))
+        }
+        (None, None) => match in_environment() {
+            Some(_) => Finding::fine(
+                Id::ProxyNone,
+                format!("{url} is called without the environment's proxy: `no_proxy` exempts it"),
+            ),
+            None => Finding::fine(Id::ProxyNone, format!("{url} is called without a proxy")),
+        },
+    }
 }
 
 fn way(what: &'static str, place: &Place) -> Way {

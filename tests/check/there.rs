@@ -44,6 +44,14 @@ fn places_that_cannot_be_reached() {
     behind.expect(Id::ProxyUsed, Severity::Fine);
     behind.expect(Id::AddressUnreachable, Severity::Broken);
     assert!(behind.message(Id::AddressUnreachable).starts_with("proxy "), "{behind}");
+    let mut environment = Agent::new(&[story.master.url()], &story.master.path("hosts.key"));
+    environment.set_env("https_proxy", format!("http://127.0.0.1:{number}"));
+    let found = Found::of(&environment);
+    assert!(found.message(Id::ProxyUsed).contains("https_proxy in the environment"), "{found}");
+    environment.set_env("no_proxy", "localhost");
+    let found = Found::of(&environment);
+    assert!(found.message(Id::ProxyNone).contains("exempts it"), "{found}");
+    found.expect(Id::MasterVerified, Severity::Fine);
     let gateway = format!("gateways = ['127.0.0.1:{number}']");
     let gateway = Found::of(&Agent::with(&[story.master.url()], &story.master.path("hosts.key"), &gateway));
     gateway.expect(Id::GatewayUsed, Severity::Fine);
