@@ -13,7 +13,11 @@ use gatepass_contract::span::Span;
 /// Gives this host its identity and keeps it alive: one API key in, a living certificate and JWT out.
 #[derive(Debug, Parser)]
 #[command(name = "gatepass", version, propagate_version = true)]
-#[command(after_help = "Exit status: 0 done, 1 failed, 2 usage, 3 try again later, 4 a person must act.")]
+#[command(
+    after_help = "Called as twsinst or AgentCertificateDownloader.sh, or with one of these as the first word, it takes the \
+    command lines of the product's installer or downloader: see twsinst(1).\n\n\
+    Exit status: 0 done, 1 failed, 2 usage, 3 try again later, 4 a person must act."
+)]
 pub struct Cli {
     /// The configuration file [default: /etc/gatepass/config.toml]
     #[arg(long, global = true, value_name = "FILE", env = "GATEPASS_CONFIG")]

@@ -32,11 +32,14 @@ use crate::trouble::whole;
 
 /// The command line completed by a properties file.
 pub fn with_file(mut given: Given) -> Result<Given, Message> {
-    let Some(file) =
-        ["file", "propfile", "f"].into_iter().find_map(|name| given.text(name)).map(PathBuf::from)
-    else {
-        return Ok(given);
-    };
+    let mut named = ["file", "propfile", "f"].into_iter().filter_map(|name| given.text(name));
+    let Some(file) = named.next().map(PathBuf::from) else { return Ok(given) };
+    if named.next().is_some() {
+        return Err(Message::new(
+            Code::Twice,
+            "`--file`, `--propfile` and `--f` are one parameter: give one.",
+        ));
+    }
     let text = fs::read_to_string(&file)
         .map_err(|error| wrong("file", &format!("{} cannot be read ({error})", file.display())))?;
     given.complete(Given::parse(properties(&text), DOWNLOADER)?);
@@ -82,7 +85,12 @@ pub async fn download(given: &Given, speaker: &mut Speaker) -> Result<Ending, Me
 /// The one whose program this is, the one of `--uname`, or the only one.
 fn instance(given: &Given) -> Result<Instance, Message> {
     if let Ok(own) = care::own_instance() {
-        return Ok(own);
+        return match given.text("uname") {
+            Some(user) if user != own.user => {
+                Err(wrong("uname", &format!("this program belongs to the instance of `{}`", own.user)))
+            }
+            Some(_) | None => Ok(own),
+        };
     }
     let mut known = registry::instances(&host::registry_dir(), false)?;
     match given.text("uname") {

@@ -61,6 +61,19 @@ pub enum Treatment {
     Refused(&'static str),
 }
 
+/// Which other parameters decide whether a parameter has anything to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// That one is given.
+    Given(&'static str),
+    /// That one is not given.
+    NotGiven(&'static str),
+    /// That one is given with this value.
+    Is(&'static str, &'static str),
+    /// That one is not given with this value.
+    IsNot(&'static str, &'static str),
+}
+
 /// One parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter {
@@ -74,6 +87,8 @@ pub struct Parameter {
     pub treatment: Treatment,
     /// What becomes of it in every other mode.
     pub elsewhere: Treatment,
+    /// When it changes nothing although it is used otherwise, and why.
+    pub idle: Option<(When, &'static str)>,
     /// What is done, in a line.
     pub does: &'static str,
 }
@@ -83,6 +98,10 @@ impl Parameter {
     #[must_use]
     pub fn treatment_in(&self, mode: Mode) -> Treatment {
         if self.modes.contains(&mode) { self.treatment } else { self.elsewhere }
+    }
+
+    const fn idle(self, when: When, why: &'static str) -> Self {
+        Self { idle: Some((when, why)), ..self }
     }
 }
 
@@ -97,6 +116,11 @@ const FIXED: Treatment = Refused(
 const FTA: Treatment = Noticed("it belongs to fault-tolerant agents, and this is a dynamic one");
 const WINDOWS: Treatment = Noticed("it belongs to Windows");
 const Z: Treatment = Refused("z-centric agents are not made by Gatepass");
+/// With local certificates no master is asked for anything.
+const LOCAL: When = When::Given("sslkeysfolder");
+const NO_MASTER: &str = "with local certificates no master is asked";
+const NO_GATEWAY: When = When::IsNot("gateway", "local");
+const NOT_ITSELF: &str = "only an agent that is a gateway itself, `-gateway local`, has use for it";
 const INTERNAL: Treatment = Refused("it is the product's own and no part of its documented interface");
 
 const fn used(
@@ -106,11 +130,15 @@ const fn used(
     elsewhere: Treatment,
     does: &'static str,
 ) -> Parameter {
-    Parameter { name, takes, modes, treatment: Used, elsewhere, does }
+    Parameter { name, takes, modes, treatment: Used, elsewhere, idle: None, does }
 }
 
 const fn other(name: &'static str, takes: Takes, treatment: Treatment, does: &'static str) -> Parameter {
-    Parameter { name, takes, modes: ALL, treatment, elsewhere: treatment, does }
+    Parameter { name, takes, modes: ALL, treatment, elsewhere: treatment, idle: None, does }
+}
+
+const fn noticed(name: &'static str, takes: Takes, why: &'static str) -> Parameter {
+    other(name, takes, Noticed(why), "notice")
 }
 
 /// Those of `twsinst`.
@@ -140,8 +168,10 @@ pub const TWSINST: &[Parameter] = &[
     ),
     used("wauser", Text, NEW, KEPT, "a user of the master with `agent.enrol`"),
     used("wapassword", Secret, NEW, KEPT, "its password; used once, kept nowhere"),
-    used("tdwbhostname", Text, NEW, KEPT, "the master's host; with `-gateway remote` the gateway's"),
-    used("tdwbport", Port, NEW, KEPT, "the master's port; with `-gateway remote` the gateway's"),
+    used("tdwbhostname", Text, NEW, KEPT, "the master's host; with `-gateway remote` the gateway's")
+        .idle(LOCAL, NO_MASTER),
+    used("tdwbport", Port, NEW, KEPT, "the master's port; with `-gateway remote` the gateway's")
+        .idle(LOCAL, NO_MASTER),
     used(
         "jwt",
         TrueFalse,
@@ -151,7 +181,8 @@ pub const TWSINST: &[Parameter] = &[
     ),
     used("sslkeysfolder", Path, NEW, FIXED, "local certificates: checked, copied, watched; no network"),
     used("sslpassword", Secret, NEW, KEPT, "the password of the key in it"),
-    used("agentid", Id32, NEW, FIXED, "with local certificates; otherwise the master gives the id"),
+    used("agentid", Id32, NEW, FIXED, "with local certificates; otherwise the master gives the id")
+        .idle(When::NotGiven("sslkeysfolder"), "the master gives the agent its id"),
     used("displayname", Text, NEW, FIXED, "what the agent is called: 1 to 16 characters, no digit in front"),
     used("hostname", Text, NEW, FIXED, "how the master reaches this host"),
     used("inst_dir", Path, ALL, IDLE, "where the instance is"),
@@ -164,10 +195,13 @@ pub const TWSINST: &[Parameter] = &[
         NEW,
         FIXED,
         "be a gateway, go through one, or neither",
-    ),
-    used("gwid", Text, NEW, FIXED, "the gateway's id; those with one id back each other up"),
-    used("gweifport", Port, NEW, FIXED, "written to JobManagerGW.ini; nothing listens there"),
-    used("skip_usercheck", Flag, ALL, IDLE, "does not look for the user in the password database"),
+    )
+    .idle(LOCAL, NO_MASTER),
+    used("gwid", Text, NEW, FIXED, "the gateway's id; those with one id back each other up")
+        .idle(NO_GATEWAY, NOT_ITSELF),
+    used("gweifport", Port, NEW, FIXED, "written to JobManagerGW.ini; nothing listens there")
+        .idle(NO_GATEWAY, NOT_ITSELF),
+    used("skip_usercheck", Flag, NEW, IDLE, "does not look for the home directory of the user"),
     used(
         "skipcheckprereq",
         Flag,
@@ -179,18 +213,20 @@ pub const TWSINST: &[Parameter] = &[
     used(
         "wait",
         Number,
-        &[Mode::Update, Mode::Uninst],
+        &[Mode::Update, Mode::Restore, Mode::Uninst],
         IDLE,
         "minutes to wait for hooks and open command lines; -1: for ever",
     ),
-    used("cafile", Path, NEW, KEPT, "Gatepass's own: PEM certificates that vouch for the master"),
+    used("cafile", Path, NEW, KEPT, "Gatepass's own: PEM certificates that vouch for the master")
+        .idle(LOCAL, NO_MASTER),
     used(
         "cafingerprint",
         Text,
         NEW,
         KEPT,
         "Gatepass's own: SHA-256 of the certificate that vouches for the master",
-    ),
+    )
+    .idle(LOCAL, NO_MASTER),
     other("addjruntime", TrueFalse, Noticed("no Java runtime is needed"), "notice"),
     other("allObjAuth", Flag, Refused("it belongs to IBM i"), "refused with AWSFAB288E, as by the product"),
     other("caller", Text, INTERNAL, "refused"),
@@ -246,18 +282,24 @@ pub const DOWNLOADER: &[Parameter] = &[
         GET,
         IDLE,
         "be a gateway, go through one, or neither",
+    )
+    .idle(
+        When::Is("gateway", "local"),
+        "an instance becomes a gateway when it is made; this asks the master itself",
     ),
-    used("gwid", Text, GET, IDLE, "the gateway's id"),
-    used("displayname", Text, GET, IDLE, "what the agent is called"),
+    noticed("gwid", Text, "the instance keeps the id that it was made with"),
+    noticed("displayname", Text, "the instance keeps the name that it was made with"),
     used("uname", Text, GET, IDLE, "Gatepass's own: which instance, where the host has several"),
-    used("cafile", Path, GET, IDLE, "Gatepass's own: PEM certificates that vouch for the master"),
+    used("cafile", Path, GET, IDLE, "Gatepass's own: PEM certificates that vouch for the master")
+        .idle(When::NotGiven("wauser"), "an API key says itself who vouches for the master"),
     used(
         "cafingerprint",
         Text,
         GET,
         IDLE,
         "Gatepass's own: SHA-256 of the certificate that vouches for the master",
-    ),
+    )
+    .idle(When::NotGiven("wauser"), "an API key says itself who vouches for the master"),
     Parameter {
         name: "sslkeysfolder",
         takes: Path,
@@ -266,6 +308,7 @@ pub const DOWNLOADER: &[Parameter] = &[
             "there is nothing to download then: `twsinst -new -sslkeysfolder` installs local certificates",
         ),
         elsewhere: IDLE,
+        idle: None,
         does: "refused",
     },
     Parameter {
@@ -276,6 +319,7 @@ pub const DOWNLOADER: &[Parameter] = &[
             "there is nothing to download then: `twsinst -new -sslkeysfolder` installs local certificates",
         ),
         elsewhere: IDLE,
+        idle: None,
         does: "refused",
     },
 ];
@@ -289,6 +333,13 @@ mod tests {
         for table in [TWSINST, DOWNLOADER] {
             for (at, parameter) in table.iter().enumerate() {
                 assert!(!parameter.does.is_empty(), "{}", parameter.name);
+                if let Some((
+                    When::Given(named) | When::NotGiven(named) | When::Is(named, _) | When::IsNot(named, _),
+                    _,
+                )) = parameter.idle
+                {
+                    assert!(table.iter().any(|other| other.name == named), "{}", parameter.name);
+                }
                 assert!(!table[..at].iter().any(|other| other.name == parameter.name), "{}", parameter.name);
             }
         }

@@ -123,9 +123,13 @@ pub fn new(given: &Given, key: Option<&Secret>) -> Result<New, Message> {
     let user = instance_user(given)?;
     agent_type(given)?;
     let credentials = credentials(given, key)?;
-    let gateway = gateway(given)?;
+    let mut gateway = gateway(given)?;
     let way = match credentials {
-        Credentials::Folder { .. } => None,
+        // Nor is there one to pass anybody on to.
+        Credentials::Folder { .. } => {
+            gateway = Gateway::No;
+            None
+        }
         Credentials::Key(_) => Some(way(given, gateway, "apikey", None)?),
         Credentials::User { .. } => Some(way(given, gateway, "wauser", None)?),
     };

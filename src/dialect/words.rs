@@ -7,7 +7,7 @@ use gatepass_contract::secret::PREFIX;
 use gatepass_contract::suggest::nearest;
 
 use super::codes::{Code, Message};
-use super::parameters::{Mode, Parameter, Takes, Treatment};
+use super::parameters::{Mode, Parameter, Takes, Treatment, When};
 use crate::disguise::{Place, Secret, Word};
 
 /// What stands behind a parameter.
@@ -153,12 +153,24 @@ impl Given {
             .filter(|parameter| parameter.takes == Takes::Nothing)
     }
 
+    fn holds(&self, when: When) -> bool {
+        match when {
+            When::Given(name) => self.has(name),
+            When::NotGiven(name) => !self.has(name),
+            When::Is(name, value) => self.text(name) == Some(value),
+            When::IsNot(name, value) => self.text(name) != Some(value),
+        }
+    }
+
     /// A line for each parameter that changes nothing; an error for one that cannot be left aside.
     pub fn judge(&self, mode: Mode) -> Result<Vec<Message>, Message> {
         let mut notices = Vec::new();
-        for (Parameter { name, .. }, treatment) in
-            self.values.iter().map(|(parameter, _)| (parameter, parameter.treatment_in(mode)))
-        {
+        for (parameter, _) in &self.values {
+            let Parameter { name, idle, .. } = parameter;
+            let treatment = match (parameter.treatment_in(mode), idle) {
+                (Treatment::Used, Some((when, why))) if self.holds(*when) => Treatment::Noticed(why),
+                (treatment, _) => treatment,
+            };
             match treatment {
                 Treatment::Used => {}
                 Treatment::Noticed(why) => {

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use gatepass::dialect::codes::{Code, Ending};
-use gatepass::dialect::parameters::{DOWNLOADER, Mode, Parameter, TWSINST, Takes, Treatment};
+use gatepass::dialect::parameters::{DOWNLOADER, Mode, Parameter, TWSINST, Takes, Treatment, When};
 
 use super::{documents, text};
 use crate::support::write;
@@ -59,11 +59,14 @@ fn table(name: &str) -> String {
 fn parameters(all: &[Parameter], dash: &str) -> String {
     let mut table = "| parameter | with | what is done |\n|---|---|---|\n".to_owned();
     for parameter in all {
-        let Parameter { name, takes, modes, treatment, does, .. } = parameter;
+        let Parameter { name, takes, modes, treatment, idle, does, .. } = parameter;
         let (with, done) = match treatment {
             Treatment::Used => (
                 modes.iter().filter_map(|mode| named(*mode)).collect::<Vec<_>>().join(", "),
-                (*does).to_owned(),
+                idle.map_or_else(
+                    || (*does).to_owned(),
+                    |(when, why)| format!("{does}; left aside {}: {why}", told(when, dash)),
+                ),
             ),
             Treatment::Noticed(why) => ("–".to_owned(), format!("accepted, changes nothing: {why}")),
             Treatment::Refused(why) => ("–".to_owned(), format!("refused: {why}")),
@@ -72,6 +75,15 @@ fn parameters(all: &[Parameter], dash: &str) -> String {
         let _ = writeln!(table, "| `{dash}{name}{}` | {with} | {done} |", value(*takes));
     }
     table
+}
+
+fn told(when: When, dash: &str) -> String {
+    match when {
+        When::Given(name) => format!("with `{dash}{name}`"),
+        When::NotGiven(name) => format!("without `{dash}{name}`"),
+        When::Is(name, value) => format!("where `{dash}{name}` is `{value}`"),
+        When::IsNot(name, value) => format!("where `{dash}{name}` is not `{value}`"),
+    }
 }
 
 fn named(mode: Mode) -> Option<&'static str> {
