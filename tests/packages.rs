@@ -201,7 +201,7 @@ fn an_agent_is_installed_asleep_and_purged_without_a_trace() {
     host.sh("getent passwd gatepass && test -d /etc/credstore && test -f /etc/gatepass/config.toml")
         .expect(0);
     host.sh("test ! -e /etc/systemd/system/multi-user.target.wants/gatepass.service").expect(0);
-    host.sh("gatepass config validate && gatepass preflight && twsinst --version").expect(0);
+    host.sh("gatepass config validate && gatepass preflight && twsinst -v").expect(0);
     // What running it leaves, and what belongs to it by hand.
     host.sh(
         "install -d -m 700 -o gatepass /var/lib/private/gatepass && ln -s private/gatepass /var/lib/gatepass",
