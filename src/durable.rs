@@ -107,6 +107,13 @@ pub(crate) fn switch_prepared(
     fs::rename(&next, link)
 }
 
+/// Two names of one directory change places in one go; when it returns, that is on the disk.
+pub(crate) fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    let (cwd, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
+    rustix::fs::renameat_with(cwd, one, cwd, other, flags)?;
+    sync_dir(parent(one))
+}
+
 /// `path` with something behind its name.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

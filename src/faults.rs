@@ -23,8 +23,10 @@ pub const POINTS: &[&str] = &[
     "state.saved",
 ];
 
-/// Where each step of an installation, or of its removal, can be stopped; the step's number follows.
-pub const STEPS: &[&str] = &["install.begun", "install.acted", "install.done", "remove.undone"];
+/// Where each step of an installation, of its removal, or of the exchange of an identity, can be stopped; the step's
+/// number follows.
+pub const STEPS: &[&str] =
+    &["install.begun", "install.acted", "install.done", "remove.undone", "download.exchange"];
 
 /// Ends the process here when `GATEPASS_STOP_AT` names this point.
 #[cfg(feature = "faults")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -405,6 +406,86 @@ fn the_downloader_moves_an_agent_between_jwt_and_certificates() {
     opens(certs);
     assert!(site.agent_process("twsdown").is_some());
     says(&site.uninst("twsdown"), 0, "AWSFAB924I");
+}
+
+#[test]
+fn a_download_that_was_stopped_is_finished_by_the_next() {
+    let Some(site) = Site::with(&["twscut"]) else { return };
+    let before = site.host.changes();
+    says(&site.installs("twscut", &[]), 0, "AWSFAB033I");
+    let download = |point: &str| {
+        let mut command = site.host.command("gatepass");
+        command.args(["AgentCertificateDownloader", "--work_dir", "/root/work", "--jwt", "true", "--apikey"]);
+        command.args([&site.key, "--tdwbhostname", "localhost", "--tdwbport", site.port()]);
+        command.env("GATEPASS_STOP_AT", point).output().expect("it ends")
+    };
+    let cut_off = |id: &str| site.master.ctl(&["agent", "revoke", id, "--yes"]).expect(0);
+    let points = (1..5).map(|n| format!("download.exchange.{n}"));
+    for (round, point) in std::iter::once("install.done.3".to_owned()).chain(points).enumerate() {
+        let id = site.agent_id("twscut");
+        cut_off(&id);
+        assert!(download(&point).status.signal().is_some(), "{point} is never reached");
+        assert!(
+            !site.host.sh("ls /opt/HCL/TWA_twscut/TWSDATA/gatepass/state/current/tls.key").stdout.is_empty()
+        );
+        let ended = download("");
+        assert_eq!(ended.status.code(), Some(0), "{point}: {}", String::from_utf8_lossy(&ended.stderr));
+        assert_ne!(site.agent_id("twscut"), id, "{point}");
+        let known = site.agents()["items"].as_array().map(Vec::len);
+        assert_eq!(known, Some(round + 2), "{point}: one enrolment is enough: {}", site.agents());
+        assert!(site.agent_process("twscut").is_some());
+        let left: Vec<_> = site.host.changes().into_iter().filter(|path| is_of_a_download(path)).collect();
+        assert!(left.is_empty(), "{point}: {left:?}");
+    }
+    cut_off(&site.agent_id("twscut"));
+    download("download.exchange.1");
+    says(&site.uninst("twscut"), 0, "AWSFAB924I");
+    site.host.sh("rm -rf /root/work").expect(0);
+    assert_eq!(site.host.changes(), before);
+}
+
+fn is_of_a_download(path: &str) -> bool {
+    ["state.new", "enrolling.toml", "TWA_twscut.download"].iter().any(|part| path.contains(part))
+}
+
+#[test]
+fn an_instance_behind_the_gateway_of_another_lives_by_it() {
+    let Some(site) = Site::with(&["twsgate"]) else { return };
+    let Some(far) = Host::fresh() else { return };
+    far.sh("useradd --create-home twsfar").expect(0);
+    let before = far.changes();
+    let free = TcpListener::bind("[::]:0").and_then(|free| free.local_addr()).expect("a port");
+    let port = free.port().to_string();
+    let gate = ["-gateway", "local", "-gwid", "GW7", "-jmport", &port, "-gweifport", "31199"];
+    says(&site.installs("twsgate", &gate), 0, "AWSFAB033I");
+    let of_gateway = |key| site.ini("twsgate", "ITA/cpa/config/JobManagerGW.ini", "JobManagerGW", key);
+    assert_eq!(of_gateway("JobManagerGWID").as_deref(), Some("GW7"));
+    assert_eq!(of_gateway("EIFPort").as_deref(), Some("31199"));
+    let there = of_gateway("JobManagerGWURIs").expect("where it is");
+    assert!(there.ends_with(&format!(":{port}/ita/JobManagerGW/JobManagerRESTWeb/JobScheduler/resource")));
+
+    let mut args = vec!["twsinst", "-new", "-acceptlicense", "yes", "-uname", "twsfar", "-apikey", &site.key];
+    args.extend(["-gateway", "remote", "-tdwbhostname", "localhost", "-tdwbport", &port]);
+    says(&far.gatepass(&args), 0, "AWSFAB033I");
+    let config = "/opt/HCL/TWA_twsfar/TWSDATA/gatepass/config.toml";
+    let text = far.read(config).expect("a configuration");
+    assert!(!text.contains("masters") && !text.contains(site.port()), "it knows the gateway only: {text}");
+    let text = far.read("/opt/HCL/TWA_twsfar/TWSDATA/ITA/cpa/config/JobManager.ini").expect("it is there");
+    let id = ini(&text, "ResourceAdvisorAgent", "AgentID").expect("an id");
+    assert!(site.agents().to_string().contains(&id), "{}", site.agents());
+    let url = ini(&text, "ResourceAdvisorAgent", "ResourceAdvisorUrl").expect("a way");
+    assert!(url.starts_with(&format!("https://localhost:{port}/ita/JobManagerGW/")), "{url}");
+
+    let renew = || far.gatepass(&["--config", config, "renew"]);
+    renew().expect(0);
+    far.sh("/opt/HCL/TWA_twsfar/TWS/ShutDownLwa").expect(0);
+    site.host.sh("/opt/HCL/TWA_twsgate/TWS/ShutDownLwa").expect(0);
+    renew().expect(3);
+    site.host.sh("/opt/HCL/TWA_twsgate/TWS/StartUpLwa").expect(0);
+    renew().expect(0);
+    says(&far.gatepass(&["twsinst", "-uninst", "-uname", "twsfar", "-wait", "1"]), 0, "AWSFAB924I");
+    assert_eq!(far.changes(), before);
+    says(&site.uninst("twsgate"), 0, "AWSFAB924I");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub async fn wait_until_quiet(
 ) -> Result<(), Message> {
     unlocked(&instance.journal())?;
     unlocked(&instance.update_journal())?;
+    unlocked(&instance.download_journal())?;
     let clock = SystemClock;
     let end = patience.map(|patience| clock.boot() + patience);
     let mut told = false;

@@ -144,9 +144,14 @@ pub async fn uninst(given: &Given, speaker: &mut Speaker) -> Result<Ending, Mess
     }
     busy::wait_until_quiet(&instance, minutes(given), speaker).await?;
     forget_update(&instance)?;
-    install::remove(&instance.journal(), Removal::All, &mut |event| speaker.tell(&event))
-        .await
-        .map_err(|error| failed(&error))?;
+    // A download that was stopped may have enrolled already; that identity goes first.
+    for journal in [instance.download_journal(), instance.journal()] {
+        install::remove(&journal, Removal::All, &mut |event| speaker.tell(&event))
+            .await
+            .map_err(|error| failed(&error))?;
+    }
+    // It may have been made for another instance that went before this one; it stays while there is an entry in it.
+    _ = fs::remove_dir(host::registry_dir());
     speaker.say(&Message::new(
         Code::Removed,
         format!("The instance in {} is removed.", instance.inst.display()),

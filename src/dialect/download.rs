@@ -25,7 +25,8 @@ use super::words::{Given, properties};
 use crate::bundle::Parts;
 use crate::credential::{ENVIRONMENT, Source};
 use crate::disguise;
-use crate::install::{self, Content, Contents, Directory, Enrolment, Owner, Plan, Step};
+use crate::faults;
+use crate::install::{self, Content, Contents, Directory, Enrolment, Owner, Plan, Removal, Step};
 use crate::outputs::{self, Format, Output};
 use crate::store::{Store, write_atomically};
 use crate::trouble::whole;
@@ -146,9 +147,12 @@ impl Work {
 
     /// A fresh identity is there when this returns.
     async fn identity(&self, speaker: &mut Speaker) -> Result<(), Message> {
+        if self.instance.state().join(ENROLLING).exists() {
+            self.sweep()?;
+        }
         let is_same_master = self.with_way(self.config.clone()) == self.config;
         if is_same_master && holds_identity(&self.instance.state()) && self.renew(speaker).await? {
-            return Ok(());
+            return self.give_up(speaker).await;
         }
         self.enrol(speaker).await
     }
@@ -182,8 +186,12 @@ impl Work {
 
     /// Beside what is there, which is left alone until the new identity is complete.
     async fn enrol(&self, speaker: &mut Speaker) -> Result<(), Message> {
-        let dir = self.instance.data.join("gatepass");
-        let (state, config) = (dir.join("state.new"), dir.join("config.new.toml"));
+        let state = self.instance.fresh_state();
+        let (config, text) = (state.join(ENROLLING), self.bare(&state).to_string());
+        // One that a stopped run has made for another master is not wanted any more.
+        if fs::read_to_string(&config).is_ok_and(|found| found != text) {
+            self.give_up(speaker).await?;
+        }
         let made = Directory {
             path: state.clone(),
             owner: self.owner(),
@@ -194,38 +202,38 @@ impl Work {
             config: config.clone(),
             state_dir: state.clone(),
             user: self.user(),
-            api_key: Some(self.key().await?),
+            api_key: if holds_identity(&state) { None } else { Some(self.key().await?) },
             patience: PATIENCE,
         };
-        let steps = vec![
-            Step::Directory(made),
-            self.text(config.clone(), self.bare(&state)),
-            Step::Enrolment(enrolment),
-        ];
-        let plan = Plan { place: self.journal(), steps };
+        let steps = vec![Step::Directory(made), self.text(config, text), Step::Enrolment(enrolment)];
+        let plan = Plan { place: self.instance.download_journal(), steps };
         install::apply(&plan, &mut |event| speaker.tell(&event)).await.map_err(|error| failed(&error))?;
-        self.swap(&state, &config)
-    }
-
-    /// The new identity takes the place of the old one; nobody works with it.
-    fn swap(&self, state: &Path, config: &Path) -> Result<(), Message> {
-        let stuck = |error: std::io::Error| {
+        faults::numbered_point("download.exchange", 1);
+        crate::durable::exchange(&state, &self.instance.state()).map_err(|error| {
             Message::new(Code::Stopped, format!("The new identity cannot be put in place: {error}."))
-        };
-        let before = self.instance.data.join("gatepass/state.before");
-        crate::durable::absent(fs::remove_dir_all(&before)).map_err(stuck)?;
-        fs::rename(self.instance.state(), &before).map_err(stuck)?;
-        fs::rename(state, self.instance.state()).map_err(stuck)?;
-        for path in [&before, &self.journal()] {
-            crate::durable::absent(fs::remove_dir_all(path)).map_err(stuck)?;
-        }
-        fs::remove_file(config).map_err(stuck)
+        })?;
+        faults::numbered_point("download.exchange", 2);
+        self.sweep()
     }
 
-    fn journal(&self) -> PathBuf {
-        let mut name = self.instance.inst.file_name().unwrap_or_default().to_owned();
-        name.push(".download");
-        self.instance.inst.with_file_name(name)
+    /// Removes the identity that was replaced. The configuration that the new one was got with goes last: while it lies
+    /// in its place, there is something left to sweep.
+    fn sweep(&self) -> Result<(), Message> {
+        let stuck = |error: std::io::Error| {
+            Message::new(Code::Stopped, format!("The former identity cannot be removed: {error}."))
+        };
+        for (at, path) in [self.instance.download_journal(), self.instance.fresh_state()].iter().enumerate() {
+            crate::durable::absent(fs::remove_dir_all(path)).map_err(stuck)?;
+            faults::numbered_point("download.exchange", 3 + at);
+        }
+        fs::remove_file(self.instance.state().join(ENROLLING)).map_err(stuck)
+    }
+
+    /// Undoes an enrolment that a stopped run has begun or made, and tells the master.
+    async fn give_up(&self, speaker: &mut Speaker) -> Result<(), Message> {
+        let journal = self.instance.download_journal();
+        let removed = install::remove(&journal, Removal::All, &mut |event| speaker.tell(&event)).await;
+        removed.map(drop).map_err(|error| failed(&error))
     }
 
     async fn key(&self) -> Result<Source, Message> {
@@ -298,10 +306,10 @@ impl Work {
             self.text(self.instance.ita_ini(), ita),
             self.text(self.instance.job_manager_ini(), jobs),
         ];
-        let plan = Plan { place: self.journal(), steps };
+        let plan = Plan { place: self.instance.download_journal(), steps };
         install::apply(&plan, &mut |event| speaker.tell(&event)).await.map_err(|error| failed(&error))?;
         // Nothing is to be undone later: the files go with the instance.
-        crate::durable::absent(fs::remove_dir_all(self.journal()))
+        crate::durable::absent(fs::remove_dir_all(self.instance.download_journal()))
             .map(drop)
             .map_err(|error| Message::new(Code::Stopped, format!("The journal cannot be removed: {error}.")))
     }
@@ -342,5 +350,8 @@ fn archive(files: &[outputs::NamedFile]) -> zip::result::ZipResult<Vec<u8>> {
     }
     Ok(zip.finish()?.into_inner())
 }
+
+/// The configuration of an enrolment, in the state directory that it fills.
+const ENROLLING: &str = "enrolling.toml";
 
 const PATIENCE: Duration = Duration::from_mins(2);

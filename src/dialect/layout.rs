@@ -93,6 +93,18 @@ impl Instance {
         beside(&self.inst, ".update")
     }
 
+    /// The journal of a download under way, beside the instance.
+    #[must_use]
+    pub fn download_journal(&self) -> PathBuf {
+        beside(&self.inst, ".download")
+    }
+
+    /// Where a download makes a new identity before it takes the place of the old one.
+    #[must_use]
+    pub fn fresh_state(&self) -> PathBuf {
+        self.data.join("gatepass/state.new")
+    }
+
     /// The unit's name.
     #[must_use]
     pub fn unit(&self) -> String {
@@ -180,9 +192,9 @@ fn quoted(path: &Path) -> String {
     path.display().to_string().replace('\'', r"'\''")
 }
 
-/// For a unit: a percent sign begins a specifier there.
+/// For a unit: a percent sign begins a specifier there. Of all else that means something in one nothing is in a path.
 fn escaped(path: &Path) -> String {
-    path.display().to_string().replace('%', "%%").replace('"', "\\\"")
+    path.display().to_string().replace('%', "%%")
 }
 
 /// `ITA/cpa/ita/ita.ini`.

@@ -136,8 +136,8 @@ pub fn new(given: &Given, key: Option<&Secret>) -> Result<New, Message> {
     let jwt = way.is_some() && given.truth("jwt").unwrap_or(true);
     Ok(New {
         user,
-        inst_dir: absolute(given, "inst_dir")?,
-        data_dir: absolute(given, "data_dir")?,
+        inst_dir: place(given, "inst_dir")?,
+        data_dir: place(given, "data_dir")?,
         agent_id: given.text("agentid").map(str::to_owned),
         display_name: display_name(given)?,
         host_name: given.text("hostname").map(str::to_owned),
@@ -340,6 +340,14 @@ pub fn absolute(given: &Given, name: &str) -> Result<Option<PathBuf>, Message> {
     }
 }
 
+/// A path that can stand in the unit of an instance.
+fn place(given: &Given, name: &str) -> Result<Option<PathBuf>, Message> {
+    if given.text(name).is_some_and(|text| text.contains(['"', '\\', '$'])) {
+        return Err(wrong(name, "it has none of `\"`, `\\` and `$` in it"));
+    }
+    absolute(given, name)
+}
+
 /// A value that cannot be.
 #[must_use]
 pub fn wrong(name: &str, why: &str) -> Message {
@@ -398,6 +406,8 @@ mod tests {
             (format!("-uname u -displayname A&B {FOLDER}"), "AWSFAB903E"),
             (format!("-uname u -inst_dir opt {FOLDER}"), "AWSFAB903E"),
             (format!("-uname u -inst_dir /opt/../etc {FOLDER}"), "AWSFAB903E"),
+            (format!("-uname u -inst_dir /opt/$HOME {FOLDER}"), "AWSFAB903E"),
+            (format!("-uname u -data_dir /opt/\"a {FOLDER}"), "AWSFAB903E"),
             (format!("-uname u -gwid 1 {FOLDER}"), "AWSFAB903E"),
             (format!("-uname u -gateway local -jmportssl false {FOLDER}"), "AWSFAB903E"),
             (format!("-uname u -cafingerprint 12 {FOLDER}"), "AWSFAB903E"),
