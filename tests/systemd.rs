@@ -340,3 +340,55 @@ fn an_image_that_was_sealed_knows_its_masters_and_not_who_it_was() {
         assert_ne!(identity(&host)["agent"], agent, "another host");
     });
 }
+
+/// As scripts of old call it, once where it goes by itself and once where a path needs care.
+#[test]
+fn twsinst_makes_services_that_keep_their_identity_and_leave_no_trace() {
+    Lab::run(|lab| {
+        let master = master();
+        let host = lab.boot("db7", 7);
+        install(&host, VERSIONS[0], &["gatepass"]).expect(0);
+        let key = std::fs::read_to_string(master.api_key("hosts", &[])).expect("it was just made");
+        host.write("/root/key", 0o600, format!("{}\n", key.trim()));
+        host.sh("for user in twsone twstwo; do useradd --create-home $user; done");
+        let before = files(&host);
+        let port = master.url().rsplit_once(':').expect("a port").1;
+        for (user, inst) in [("twsone", "/opt/HCL/TWA_twsone"), ("twstwo", "/opt/my agents, 100%/two")] {
+            let new = format!(
+                "twsinst -new -acceptlicense yes -uname {user} -tdwbhostname {HERE} -tdwbport {port} \
+                 -inst_dir '{inst}' -displayname {user} -apikey \"$(cat /root/key)\""
+            );
+            assert!(host.sh(&new).contains("AWSFAB033I"));
+            let unit = format!("tebctl-tws_cpa_agent_{user}.service");
+            let states = ["ActiveState", "UnitFileState", "User"].map(|name| host.show(&unit, name));
+            assert_eq!(states, ["active", "enabled", user]);
+            let config = format!("{inst}/TWSDATA/gatepass/config.toml");
+            let held = || {
+                let program = format!("{inst}/TWS/bin/gatepass");
+                host.run(&[&program, "--config", &config, "status", "--json"]).json()["identity"].clone()
+            };
+            let (identity, pid) = (held(), host.show(&unit, "MainPID"));
+            assert!(identity.is_object(), "{}", host.journal(&unit));
+            let log = host.sh(&format!("cat '{inst}/TWSDATA/stdlist/JM/JobManager_message.log'"));
+            assert!(log.contains("the clocks agree"), "{log}");
+            host.sh(&format!("systemctl restart {unit}"));
+            assert_ne!(host.show(&unit, "MainPID"), pid);
+            assert_eq!(held()["serial"], identity["serial"], "a restart keeps it");
+            assert!(host.sh(&new).contains("AWSFAB923I"), "the second time changes nothing");
+        }
+        // In the one file that it came from.
+        let seen = host.sh(
+            "journalctl --no-pager -o export >/run/journal
+             grep -rlaFf /root/key /proc/[0-9]*/cmdline /proc/[0-9]*/environ /etc /run /opt /home /root /var/log || true",
+        );
+        assert_eq!(seen, "/root/key\n");
+        host.sh("for user in twsone twstwo; do twsinst -uninst -uname $user -wait 1; done");
+        let left: Vec<_> = files(&host).difference(&before).cloned().collect();
+        assert_eq!(left, [""; 0]);
+        assert_eq!(
+            host.sh("systemctl list-units --all --no-legend 'tebctl*'; pgrep -l gatepass || true"),
+            ""
+        );
+        assert_eq!(host.sh("systemctl is-system-running").trim(), "running");
+    });
+}
