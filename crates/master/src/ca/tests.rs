@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use gatepass_contract::jws;
+use gatepass_contract::name::MASTER_BEHIND_GATEWAY;
 use gatepass_contract::pki::{Anchors, Chain};
 use gatepass_contract::token::{Claims, Confirmation, TYP};
 use gatepass_contract::wire::agent::Facts;
-use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use super::*;
 use crate::domain::profile::Profile;
@@ -120,7 +121,14 @@ fn the_masters_own_certificate_is_for_its_names() {
         .server_certificate(&names, &[IpAddr::from([127, 0, 0, 1])], validity)
         .expect("signed");
     let (_, leaf) = X509Certificate::from_der(&server.chain[0]).expect("parses");
-    assert_eq!(leaf.subject_alternative_name().expect("parses").expect("there").value.general_names.len(), 2);
+    assert_eq!(
+        leaf.subject_alternative_name().expect("parses").expect("there").value.general_names,
+        [
+            GeneralName::DNSName("localhost"),
+            GeneralName::IPAddress(&[127, 0, 0, 1]),
+            GeneralName::DNSName(MASTER_BEHIND_GATEWAY)
+        ]
+    );
     assert_eq!(server.chain.len(), 2);
     assert_eq!(server.validity, validity);
 }
