@@ -369,7 +369,7 @@ fn the_downloader_moves_an_agent_between_jwt_and_certificates() {
     let id = site.agent_id("twsdown");
     let download = |jwt: &str| {
         let args =
-            ["AgentCertificateDownloader", "--work_dir", "/root/work", "--jwt", jwt, "-apikey", &site.key];
+            ["AgentCertificateDownloader", "--work_dir", "/root/zips", "--jwt", jwt, "-apikey", &site.key];
         site.host.gatepass(
             &[&args[..], &["--tdwbhostname", "localhost", "--tdwbport", site.port(), "--uname", "twsdown"]]
                 .concat(),
@@ -388,9 +388,9 @@ fn the_downloader_moves_an_agent_between_jwt_and_certificates() {
     };
     opens(certs);
     site.host
-        .sh("cd /root/work && python3 -m zipfile -e waCertificates.zip out && ls out/additionalCAs/*.crt")
+        .sh("cd /root/zips && python3 -m zipfile -e waCertificates.zip out && ls out/additionalCAs/*.crt")
         .expect(0);
-    opens("/root/work/out");
+    opens("/root/zips/out");
 
     says(&download("true"), 0, "AWSFAB927I");
     let jwt = site.ini("twsdown", ITA, "ITA SSL", "jwt_file").expect("an entry");
@@ -415,7 +415,7 @@ fn a_download_that_was_stopped_is_finished_by_the_next() {
     says(&site.installs("twscut", &[]), 0, "AWSFAB033I");
     let download = |point: &str| {
         let mut command = site.host.command("gatepass");
-        command.args(["AgentCertificateDownloader", "--work_dir", "/root/work", "--jwt", "true", "--apikey"]);
+        command.args(["AgentCertificateDownloader", "--work_dir", "/root/zips", "--jwt", "true", "--apikey"]);
         command.args([&site.key, "--tdwbhostname", "localhost", "--tdwbport", site.port()]);
         command.env("GATEPASS_STOP_AT", point).output().expect("it ends")
     };
@@ -440,7 +440,7 @@ fn a_download_that_was_stopped_is_finished_by_the_next() {
     cut_off(&site.agent_id("twscut"));
     download("download.exchange.1");
     says(&site.uninst("twscut"), 0, "AWSFAB924I");
-    site.host.sh("rm -rf /root/work").expect(0);
+    site.host.sh("rm -rf /root/zips").expect(0);
     assert_eq!(site.host.changes(), before);
 }
 
